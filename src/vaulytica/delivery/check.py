@@ -1,0 +1,206 @@
+"""Check: walk through what can go wrong on the way to a destination, one step after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.flow import attempt
+from vaulytica.delivery.outcome import Delivered, Outcome, Reason, ReasonKind
+from vaulytica.delivery.policy import date_of
+from vaulytica.delivery.ports import Clock, Flow, Send, connect
+from vaulytica.delivery.request import Probe, Response
+from vaulytica.errors import Failure, FailureKind, TransportFailure
+
+CLOCK_TOLERANCE = 60.0  # seconds; signatures with timestamps usually allow 300
+CERTIFICATE_WARNING = 14  # days
+
+
+class StepState(StrEnum):
+    """How a step went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what was seen, and what to do if it is not well."""
+
+    name: str
+    state: StepState
+    detail: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All steps in order; true if none failed."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether events can be delivered."""
+        return all(step.state is not StepState.FAILED for step in self.steps)
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that failed, if one did."""
+        return next((step for step in self.steps if step.state is StepState.FAILED), None)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+STEPS = ("name", "address", "connect", "tls", "authentication", "event", "answer", "clock")
+
+
+@dataclass(slots=True)
+class _Notes:
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, name: str, state: StepState, detail: str, advice: str = "") -> None:
+        self.steps.append(Step(name, state, detail, advice))
+
+    def report(self) -> CheckReport:
+        done = {step.name for step in self.steps}
+        rest = [Step(n, StepState.SKIPPED, "not reached") for n in STEPS if n not in done]
+        order = {name: position for position, name in enumerate(STEPS)}
+        return CheckReport(tuple(sorted(self.steps + rest, key=lambda step: order[step.name])))
+
+
+def check(destination: Destination, batch: Batch, clock: Clock) -> Flow[CheckReport]:
+    """Connect, then make one attempt with a test event; say of each step how it went."""
+    notes = _Notes()
+    host = urlsplit(destination.url).hostname or ""
+    try:
+        probe = yield from connect(destination.url, destination.timeout)
+    except TransportFailure as failure:
+        _note_failure(notes, failure, destination, host)
+        return notes.report()
+    _note_connection(notes, probe, destination, host, clock.time())
+    answers: list[Response] = []
+    sent_at = clock.time()
+    outcomes = yield from _watched(attempt(destination, batch, clock), answers)
+    _note_outcome(notes, outcomes[0], destination)
+    if answers:
+        _note_clock(notes, answers[-1], (sent_at + clock.time()) / 2)
+    return notes.report()
+
+
+def _watched(flow: Flow[list[Outcome]], answers: list[Response]) -> Flow[list[Outcome]]:
+    """Run the flow and keep the answers that its own requests to the destination get."""
+    answer = None
+    failure: Failure | None = None
+    while True:
+        try:
+            effect = flow.send(answer) if failure is None else flow.throw(failure)
+        except StopIteration as stop:
+            outcomes: list[Outcome] = stop.value
+            return outcomes
+        answer = failure = None
+        try:
+            answer = yield effect
+        except Failure as error:
+            failure = error
+        else:
+            if isinstance(effect, Send) and isinstance(answer, Response):
+                answers.append(answer)
+
+
+_FAILED_STEP = {
+    FailureKind.RESOLVE: ("name", "check the host's spelling, and this machine's DNS"),
+    FailureKind.CONNECT: ("connect", "check the port, the firewall, and that the service is up"),
+    FailureKind.TLS: ("tls", "check the certificate's name, end and issuer; do not switch it off"),
+    FailureKind.TIMEOUT: ("connect", "check the firewall (dropped packets look like this)"),
+    FailureKind.PROXY: ("connect", "check the proxy's address and credentials"),
+    FailureKind.BROKEN: ("connect", "check that the port speaks the protocol of the URL's scheme"),
+    FailureKind.REQUEST: ("name", "check the URL"),
+}
+
+
+def _note_failure(
+    notes: _Notes, failure: TransportFailure, destination: Destination, host: str
+) -> None:
+    name, advice = _FAILED_STEP[failure.kind]
+    if name != "name":
+        notes.add("name", StepState.OK, host)
+    if name == "tls":
+        notes.add("connect", StepState.OK, destination.origin)
+    notes.add(name, StepState.FAILED, destination.redact(str(failure)), advice)
+
+
+def _note_connection(
+    notes: _Notes, probe: Probe | None, destination: Destination, host: str, now: float
+) -> None:
+    if probe is None:
+        for name in ("name", "address", "connect", "tls"):
+            notes.add(name, StepState.SKIPPED, "this transport cannot look")
+        return
+    notes.add("name", StepState.OK, host)
+    notes.add("address", StepState.OK, probe.address)
+    notes.add("connect", StepState.OK, destination.origin)
+    if not destination.url.startswith("https:"):
+        notes.add("tls", StepState.WARNING, "plain http: anyone on the way can read", "use https")
+    elif probe.certificate is None:
+        notes.add("tls", StepState.OK, "trusted")
+    else:
+        days = int((probe.certificate.expires - now) // 86400)
+        state = StepState.OK if days > CERTIFICATE_WARNING else StepState.WARNING
+        advice = "" if state is StepState.OK else "renew the certificate"
+        notes.add("tls", state, f"the certificate ends in {days} days", advice)
+
+
+def _note_outcome(notes: _Notes, outcome: Outcome, destination: Destination) -> None:
+    if isinstance(outcome, Delivered):
+        notes.add("authentication", StepState.OK, destination.auth.name)
+        notes.add("event", StepState.OK, f"taken as {destination.format.name}")
+        notes.add("answer", StepState.OK, f"HTTP {outcome.status}")
+        return
+    reason = outcome.reason
+    if reason.kind is ReasonKind.AUTH:
+        advice = "check the credentials, their scheme and header, and what they are allowed to do"
+        notes.add("authentication", StepState.FAILED, reason.text, advice)
+        return
+    notes.add("authentication", StepState.OK, f"{destination.auth.name}, not refused")
+    if reason.status is None:
+        notes.add("event", StepState.FAILED, reason.text, "see whether the service is overloaded")
+    else:
+        notes.add("event", StepState.OK, f"sent as {destination.format.name}")
+        notes.add("answer", StepState.FAILED, reason.text, _advice_on(reason))
+
+
+_ADVICE: Sequence[tuple[tuple[int, ...], str]] = (
+    ((301, 302, 303, 307, 308), "give the URL the redirect leads to, if you trust it"),
+    ((404, 405, 410), "check the URL's path"),
+    ((400, 415, 422), "check that the format is the one this destination reads"),
+    ((413,), "the destination takes smaller requests only"),
+    ((429, 503), "the destination is busy; try again later"),
+)
+
+
+def _advice_on(reason: Reason) -> str:
+    for statuses, advice in _ADVICE:
+        if reason.status in statuses:
+            return advice
+    return "look into the destination's own log"
+
+
+def _note_clock(notes: _Notes, answer: Response, now: float) -> None:
+    theirs = date_of(answer)
+    if theirs is None:
+        notes.add("clock", StepState.SKIPPED, "the answer has no Date")
+        return
+    difference = now - theirs
+    state = StepState.OK if abs(difference) <= CLOCK_TOLERANCE else StepState.WARNING
+    advice = "" if state is StepState.OK else "set the clock (NTP), or signatures will be refused"
+    # Date has whole seconds: less than that is no difference.
+    shown = 0 if abs(difference) < 1.5 else round(difference)
+    notes.add("clock", state, f"{shown:+d} s to the destination's", advice)

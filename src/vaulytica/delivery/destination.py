@@ -1,0 +1,59 @@
+"""Destination: a named place events go to, ready to use: URL, headers, format, auth, retry policy, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.policy import RetryPolicy
+from vaulytica.delivery.ports import Auth, Format
+from vaulytica.delivery.request import Header, Request
+
+REDACTED = "***"
+_SHORTEST_SECRET = 4  # a shorter text is part of too many words to be cut out of them
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Built from a `WebhookConfig`, or by hand from parts. `secrets` are texts no message may hold.
+
+    `id_headers` name the headers that carry the event's id; `headers` go with every request.
+    """
+
+    url: str = field(repr=False)
+    format: Format
+    auth: Auth = field(repr=False)
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    id_headers: tuple[str, ...] = ("Webhook-Id", "Idempotency-Key")
+    retry: RetryPolicy = RetryPolicy()
+    timeout: float = 30.0
+    concurrency: int = 8
+    max_event_bytes: int = 10 * 1024 * 1024
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host, all of the URL that is safe to show: paths and queries may hold tokens."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def request(self, batch: Batch) -> Request:
+        """The request for a batch, before auth: the same id headers at every attempt."""
+        batch_id = batch.id
+        identity = [(name, batch_id) for name in self.id_headers]
+        headers = (*self.headers, *identity)
+        return Request(self.url, headers, batch.body(self.format), self.timeout)
+
+    def redact(self, text: str) -> str:
+        """The text with every known secret replaced: a destination may echo what it was sent."""
+        return redact(text, (*self.secrets, *self.auth.secrets()))
+
+
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Replace each secret in the text, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET and secret in text:
+            text = text.replace(secret, REDACTED)
+    return text

@@ -1,0 +1,91 @@
+"""Request and Response: what is put on the wire and what comes back, as plain values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from vaulytica.errors import WebhookConfigError
+
+# How much of an answer is read: enough for any error text, little enough for any endless body.
+MAX_ANSWER_BYTES = 64 * 1024
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, RFC 9110 5.6.2
+_FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+Header = tuple[str, str]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One POST: headers in order, body as bytes, and the seconds the whole exchange may take."""
+
+    url: str
+    headers: tuple[Header, ...]
+    body: bytes
+    timeout: float = 30.0
+
+    def __repr__(self) -> str:
+        return f"Request({len(self.headers)} headers, {len(self.body)} bytes)"
+
+    def with_headers(self, *headers: Header) -> Request:
+        """The same request with more headers; the body stays the very same bytes."""
+        return Request(self.url, self.headers + headers, self.body, self.timeout)
+
+
+class Response:
+    """A whole answer. `body` holds at most `MAX_ANSWER_BYTES`, as sent, never decompressed."""
+
+    __slots__ = ("_given", "_headers", "body", "status")
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str] | Iterable[Header] = (), body: bytes = b""
+    ) -> None:
+        self.status = status
+        self.body = body
+        self._given = headers
+        self._headers: dict[str, str] | None = None  # most answers are never asked for theirs
+
+    def header(self, name: str) -> str | None:
+        """The value of a header by its lower-case name; the last one where it is repeated."""
+        if self._headers is None:
+            given = self._given
+            pairs = given.items() if isinstance(given, Mapping) else given
+            self._headers = {key.lower(): value for key, value in pairs}
+        return self._headers.get(name)
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """The destination's certificate: the names it is for, and when it ends (seconds since 1970)."""
+
+    subject: str
+    expires: float
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What opening a connection showed: the address reached, and the certificate where there is TLS."""
+
+    address: str
+    certificate: Certificate | None = None
+
+
+def checked_header(name: str, value: str, what: str = "header") -> Header:
+    """The pair, if it can be a header; CR, LF, NUL and the like raise `WebhookConfigError`."""
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        # The name is not repeated: whoever puts a whole header there puts a secret there.
+        raise WebhookConfigError(f"{what} name is not a valid one: it is empty, or holds : or a space…")
+    if not isinstance(value, str):
+        raise WebhookConfigError(f"the value of {what} {name} must be a string")
+    if _FORBIDDEN_IN_VALUE.search(value):
+        raise WebhookConfigError(
+            f"the value of {what} {name} holds a control character (CR, LF, NUL…)"
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise WebhookConfigError(f"the value of {what} {name} is not valid Unicode") from None
+    return name, value.strip(" \t")

@@ -1,0 +1,115 @@
+"""Everything that can go wrong, by kind: what callers catch, and what the parts tell each other."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def one_line(text: str) -> str:
+    """Control characters, line ends and direction marks become spaces: safe in a log and a terminal."""
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+class WebhookError(Exception):
+    """Base of all errors raised to callers; `str()` is one line, free of secrets.
+
+    `attempts` requests were made; `status` is the destination's last HTTP status, if it answered.
+    """
+
+    kind = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        attempts: int = 0,
+        status: int | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        super().__init__(one_line(message))
+        self.attempts = attempts
+        self.status = status
+        self.event_id = event_id
+
+
+class WebhookConfigError(WebhookError, ValueError):
+    """A setting is wrong; raised when the config or the sender is built."""
+
+    kind = "config"
+
+
+class WebhookEventError(WebhookError, ValueError):
+    """This event cannot be sent as it is: bad severity, NaN, too large, a template that fails…"""
+
+    kind = "event"
+
+
+class WebhookAuthError(WebhookError):
+    """The destination refused our credentials (401, 403, 407), or no token could be had."""
+
+    kind = "auth"
+
+
+class WebhookRejectedError(WebhookError):
+    """The destination answered, and will never take this event (other 4xx, 501, 505, redirects)."""
+
+    kind = "rejected"
+
+
+class WebhookTLSError(WebhookError):
+    """No trusted TLS connection: wrong name, expired or unknown certificate, old protocol. Not retried."""
+
+    kind = "tls"
+
+
+class WebhookExhaustedError(WebhookError):
+    """Every attempt allowed by the retry policy failed; the event may be sent again later."""
+
+    kind = "exhausted"
+
+
+class WebhookSecurityWarning(UserWarning):
+    """A protection was switched off on purpose (`verify_ssl=False`)."""
+
+
+class FailureKind(StrEnum):
+    """At which step a request broke before there was an answer."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROXY = "proxy"
+    BROKEN = "broken"  # the connection ended or spoke something else than HTTP
+    REQUEST = "request"  # the request itself could not be made
+
+
+class Failure(Exception):
+    """What a driver throws into a flow, instead of giving it the answer it asked for."""
+
+
+class TransportFailure(Failure):
+    """A transport tells the flow that no (whole) answer came. `retryable`: another try may help."""
+
+    def __init__(self, kind: FailureKind, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retryable = retryable
+
+
+class AuthFailure(Failure):
+    """An auth scheme tells the flow that it has no credentials to send; nothing was sent."""
+
+    def __init__(
+        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+    def again(self) -> AuthFailure:
+        """A copy to raise: one exception raised by many callers would gather all their tracebacks."""
+        return AuthFailure(str(self), retryable=self.retryable, retry_after=self.retry_after)

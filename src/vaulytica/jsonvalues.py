@@ -1,0 +1,213 @@
+"""JSON values: any Python value made plain once, at the door, and two ways to write it as bytes.
+
+`plain` bounds depth and size while it walks, so that circular, endlessly shared or huge data is
+refused in bounded time and memory; whatever passed it can be encoded by every format.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+MAX_DEPTH = 100
+MAX_BYTES = 10 * 1024 * 1024
+MAX_INT_BITS = 1024  # about 308 digits: past that, readers (and Python itself) refuse to parse
+
+Dumps = Callable[[Any], bytes]
+
+
+class NotJSON(ValueError):
+    """A value that JSON cannot carry; `str()` names where it is and why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.where = ""
+
+    def __str__(self) -> str:
+        return f"{self.where or 'it'} {self.why}"
+
+
+def plain(value: Any, *, name: str = "data", max_bytes: int = MAX_BYTES) -> Any:
+    """Return a copy made of dict, list, str, int, float, bool and None only; else raise `NotJSON`.
+
+    datetime, UUID, Decimal, Enum, set, bytes (as base64), paths and IP addresses become strings
+    or lists. NaN, infinity, keys that are no strings, and over `max_bytes` characters are refused.
+    """
+    try:
+        return _Walk(max_bytes).value(value, 0)
+    except NotJSON as error:
+        error.where = name + error.where
+        raise
+
+
+class _Walk:
+    """One walk over a value: `left` is the room that remains, in characters of output at least."""
+
+    __slots__ = ("left", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self.left = limit
+
+    def value(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one line for each type
+        kind = type(value)
+        if kind is str:
+            self._take(len(value))
+            return value
+        if kind is bool or value is None:
+            return value
+        if kind is dict:
+            return self._mapping(value, depth)
+        if kind is list or kind is tuple:
+            return self._sequence(value, depth)
+        if kind is int:
+            bits = value.bit_length()
+            if bits > 64:  # else its digits are few, and come with the container's charge
+                if bits > MAX_INT_BITS:
+                    raise NotJSON(f"is an integer of more than {MAX_INT_BITS} bits")
+                self._take(bits * 3 // 10)
+            return value
+        if kind is float:
+            if not math.isfinite(value):
+                raise NotJSON(f"is {value}, which JSON does not have")
+            return value
+        return self._other(value, depth)
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        if depth >= MAX_DEPTH:
+            raise NotJSON(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
+        plain_dict: dict[str, Any] = {}
+        size = 4 * len(value)
+        for key, item in value.items():
+            if type(key) is not str:
+                key = _key(key)
+            size += len(key)
+            if type(item) is str:  # most values are; a call of `value` for each would cost the most
+                size += len(item)
+                plain_dict[key] = item
+                continue
+            try:
+                plain_dict[key] = self.value(item, depth + 1)
+            except NotJSON as error:
+                error.where = f".{_short(key)}{error.where}" if depth < 8 else error.where
+                raise
+        self._take(size)
+        if len(plain_dict) < len(value):  # an Enum's member, and the text that it stands for
+            raise NotJSON("has the same key twice")
+        return plain_dict
+
+    def _sequence(self, value: Any, depth: int) -> list[Any]:
+        if depth >= MAX_DEPTH:
+            raise NotJSON(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
+        self._take(2 * len(value))
+        items: list[Any] = []
+        for position, item in enumerate(value):
+            try:
+                items.append(self.value(item, depth + 1))
+            except NotJSON as error:
+                error.where = f"[{position}]{error.where}" if depth < 8 else error.where
+                raise
+        return items
+
+    def _other(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one line for each type
+        if isinstance(value, Enum):
+            return self.value(value.value, depth)
+        for base in (str, int, float):  # a subclass is in JSON what its base is
+            if isinstance(value, base):
+                return self.value(base.__str__(value) if base is str else base(value), depth)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, (set, frozenset)):
+            return sorted(self._sequence(list(value), depth), key=canonical_json)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            self._take(memoryview(value).nbytes * 4 // 3)
+            return base64.b64encode(bytes(value)).decode("ascii")
+        if isinstance(value, (list, tuple)):
+            return self._sequence(value, depth)
+        return self.value(_text(value), depth)
+
+    def _take(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise NotJSON(f"is larger than the limit of {self.limit} bytes for one event")
+
+
+def _text(value: Any) -> str:
+    """The text by which JSON carries a value that it has no type for."""
+    if isinstance(value, datetime):
+        return format_timestamp(value) if value.tzinfo else value.isoformat()
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise NotJSON(f"is {value}, which JSON does not have")
+    if isinstance(value, _TEXT_TYPES):
+        return str(value)
+    raise NotJSON(f"is of type {type(value).__name__}, which has no form in JSON")
+
+
+_TEXT_TYPES = (
+    Decimal,
+    UUID,
+    PurePath,
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv6Interface,
+)
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, Enum) and isinstance(key.value, str):
+        return key.value
+    if isinstance(key, str):
+        return str.__str__(key)
+    raise NotJSON(f"has a key of type {type(key).__name__}; keys are strings")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def format_timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with `Z`; milliseconds only where they are not zero."""
+    if moment.tzinfo is not UTC:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:  # within a day of the first or the last year's end
+            return moment.isoformat()
+    text: str = msgspec.to_builtins(moment)  # as isoformat, with Z, and in a tenth of the time
+    if moment.microsecond == 0:
+        return text
+    return text[:23] + "Z" if moment.microsecond >= 1000 else text[:19] + "Z"
+
+
+_compact_encoder = msgspec.json.Encoder()
+_ascii_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_canonical_encoder = json.JSONEncoder(sort_keys=True, allow_nan=False)
+
+
+def compact_json(value: Any) -> bytes:
+    """The fewest bytes; for plain values only (see `plain`)."""
+    try:
+        return _compact_encoder.encode(value)
+    except (UnicodeEncodeError, OverflowError):
+        # Lone surrogates have no UTF-8, and msgspec stops at 64-bit integers: \\uXXXX carries both.
+        return _ascii_encoder.encode(value).encode("ascii")
+
+
+def canonical_json(value: Any) -> bytes:
+    """Exactly `json.dumps(value, sort_keys=True)`: a verifier that re-serialises gets these bytes."""
+    return _canonical_encoder.encode(value).encode("ascii")
