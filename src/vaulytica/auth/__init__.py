@@ -1,0 +1,16 @@
+"""Auth schemes, one file each. To add one: a file here, a line in `SCHEMES`; its contract tests run by themselves."""
+
+from vaulytica.registry import Table
+
+SCHEMES = Table(
+    "auth type",
+    "vaulytica.auth",
+    {
+        "none": "vaulytica.auth.none:NoAuth",
+        "api_key": "vaulytica.auth.api_key:ApiKeyAuth",
+        "bearer_token": "vaulytica.auth.bearer:BearerAuth",
+        "basic_auth": "vaulytica.auth.basic:BasicAuth",
+        "hmac_sha256": "vaulytica.auth.hmac_sha256:HmacSha256Auth",
+        "oauth2": "vaulytica.auth.oauth2:OAuth2Auth",
+    },
+)

@@ -1,0 +1,16 @@
+"""Wire formats, one file each. To add one: a file here, a line in `FORMATS`; its contract tests run by themselves."""
+
+from vaulytica.registry import Table
+
+FORMATS = Table(
+    "format",
+    "vaulytica.formats",
+    {
+        "json": "vaulytica.formats.json:JsonFormat",
+        "splunk_hec": "vaulytica.formats.splunk_hec:SplunkHecFormat",
+        "datadog": "vaulytica.formats.datadog:DatadogFormat",
+        "elastic": "vaulytica.formats.elastic:ElasticFormat",
+        "template": "vaulytica.formats.template:TemplateFormat",
+        "function": "vaulytica.formats.function:FunctionFormat",
+    },
+)

@@ -1,0 +1,57 @@
+"""Custom payloads by a Python function: the guide's payload format 6."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from vaulytica.errors import WebhookEventError
+from vaulytica.events import Event
+from vaulytica.formats.document import DocumentFormat
+from vaulytica.jsonvalues import Dumps, NotJSON, compact_json, plain
+
+TemplateFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+class FunctionFormat(DocumentFormat):
+    """The document is what the user's function makes of the context; see `template_context`."""
+
+    name = "function"
+
+    def __init__(self, function: TemplateFunction, *, dumps: Dumps = compact_json) -> None:
+        super().__init__(dumps=dumps)
+        self._function = function
+
+    def document(self, event: Event) -> dict[str, Any]:
+        """What the function returns, made plain; it gets a copy, so it cannot alter the event."""
+        context = template_context(event)
+        context["event_data"] = deepcopy(event.data)
+        try:
+            made = self._function(context)
+        except Exception as error:
+            raise WebhookEventError(
+                f"custom_template_func raised {type(error).__name__}: {error}", event_id=event.id
+            ) from error
+        if not isinstance(made, Mapping):
+            raise WebhookEventError(
+                f"custom_template_func must return a dict, not {type(made).__name__}",
+                event_id=event.id,
+            )
+        try:
+            document: dict[str, Any] = plain(made, name="what custom_template_func returned")
+        except NotJSON as error:
+            raise WebhookEventError(str(error), event_id=event.id) from None
+        return document
+
+
+def template_context(event: Event) -> dict[str, Any]:
+    """What a custom template or function sees: the guide's four names, and the event's id and source."""
+    return {
+        "event_type": event.type,
+        "severity": str(event.severity),
+        "timestamp": event.rfc3339,
+        "event_data": event.data,
+        "event_id": event.id,
+        "source": event.source,
+    }
