@@ -1,0 +1,1 @@
+"""Import paths kept for users; nothing is implemented here."""

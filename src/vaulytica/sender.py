@@ -1,0 +1,251 @@
+"""WebhookSender and AsyncWebhookSender: what users call.
+
+An event goes: `send_event` here → `delivery.flow.deliver`, run by `driver` → the auth scheme's `flow`
+→ the transport's `send`, which is the socket. No thread outlives a call.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from vaulytica.config import WebhookConfig
+from vaulytica.delivery.batching import Batch, encode
+from vaulytica.delivery.check import CheckReport, check
+from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.flow import deliver
+from vaulytica.delivery.outcome import Delivered, Report, Result, error_of
+from vaulytica.delivery.policy import ONCE, Random
+from vaulytica.delivery.ports import AsyncTransport, Clock, Flow, Transport
+from vaulytica.delivery.run import OnResult, Run
+from vaulytica.driver import AsyncDriver, AsyncSleep, Driver, Sleep
+from vaulytica.errors import WebhookError, WebhookSecurityWarning
+from vaulytica.events import Event, Severity
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+log = logging.getLogger("vaulytica")
+
+
+class _Sender:
+    """What both senders share: the destination, and all that needs no driver."""
+
+    def __init__(self, config: WebhookConfig, clock: Clock, rng: Random) -> None:
+        self.destination: Destination = config.destination()
+        self._clock = clock
+        self._rng = rng
+        self._closed = False
+        if not config.verify_ssl:
+            warnings.warn(
+                f"verify_ssl=False: whoever is on the way to {self.destination.origin} can read "
+                "and change what is sent",
+                WebhookSecurityWarning,
+                stacklevel=3,
+            )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.destination.origin}, {self.destination.format.name})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds secrets; build it anew in each process")
+
+    def _batch_of(self, event: Event) -> Batch:
+        destination = self.destination
+        return Batch((encode(destination.format, event, destination.max_event_bytes),))
+
+    def _delivery(
+        self,
+        event_type: str,
+        event_data: Mapping[str, Any],
+        severity: str,
+        timestamp: datetime | str | float | None,
+        event_id: str | None,
+    ) -> Flow[list[Result]]:
+        if self._closed:
+            raise WebhookError("the sender is closed; make a new one")
+        event = Event.create(
+            event_type,
+            event_data,
+            severity,
+            timestamp=timestamp,
+            id=event_id,
+            max_bytes=self.destination.max_event_bytes,
+        )
+        return deliver(self.destination, self._batch_of(event), self._clock, self._rng)
+
+    def _one_try(self) -> Flow[list[Result]]:
+        batch = self._batch_of(_test_event())
+        return deliver(self.destination, batch, self._clock, self._rng, ONCE)
+
+    def _check(self) -> Flow[CheckReport]:
+        return check(self.destination, self._batch_of(_test_event()), self._clock)
+
+    def _settled(self, results: list[Result]) -> bool:
+        """True for a delivered event, else the error that fits, raised."""
+        (result,) = results
+        if isinstance(result.outcome, Delivered):
+            return True
+        raise error_of(result, result.outcome.reason, self.destination.origin)
+
+    def _run(self, events: Iterable[object], on_result: OnResult | None) -> Run:
+        if self._closed:
+            raise WebhookError("the sender is closed; make a new one")
+        return Run(self.destination, events, on_result)
+
+
+class WebhookSender(_Sender):
+    """Sends events to one destination; may be shared by threads, and used by a forked child.
+
+    `transport` takes the place of libcurl; `clock`, `rng` and `sleep` are for tests.
+    """
+
+    def __init__(
+        self,
+        config: WebhookConfig,
+        *,
+        transport: Transport | None = None,
+        clock: Clock = time,
+        rng: Random = random,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        super().__init__(config, clock, rng)
+        self._driver = Driver(_curl_transport(config) if transport is None else transport, sleep)
+
+    def send_event(
+        self,
+        event_type: str,
+        event_data: Mapping[str, Any],
+        severity: str = Severity.INFO,
+        *,
+        timestamp: datetime | str | float | None = None,
+        event_id: str | None = None,
+    ) -> bool:
+        """Send one event, with retries; True, or raises a `WebhookError` kind that says why not."""
+        flow = self._delivery(event_type, event_data, severity, timestamp, event_id)
+        return self._settled(self._driver.run(flow))
+
+    def send_batch(self, events: Iterable[object], *, on_result: OnResult | None = None) -> Report:
+        """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
+
+        Returns the count delivered, an int that carries every event's result. Stops trying when the
+        destination is plainly down (see `DownDetector`). `on_result` hears of results as they come.
+        """
+        run = self._run(events, on_result)
+        width = self.destination.concurrency
+        if isinstance(events, (list, tuple)):
+            width = min(width, len(events))
+        self._driver.run_all(run.deliveries(self._clock, self._rng), run.settle, width)
+        return run.report()
+
+    def test_connection(self) -> bool:
+        """One attempt with a test event; True if it was delivered. Never raises; `check` says why."""
+        try:
+            return self._settled(self._driver.run(self._one_try()))
+        except Exception:
+            log.debug("test_connection failed", exc_info=True)
+            return False
+
+    def check(self) -> CheckReport:
+        """Walk through what can go wrong, with one test event: which step failed, and what to do."""
+        return self._driver.run(self._check())
+
+    def close(self) -> None:
+        """Drop all connections; the sender cannot be used any more."""
+        self._closed = True
+        self._driver.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncWebhookSender(_Sender):
+    """The same for asyncio: `await sender.send_event(...)`, under any number of tasks of one loop."""
+
+    def __init__(
+        self,
+        config: WebhookConfig,
+        *,
+        transport: AsyncTransport | None = None,
+        clock: Clock = time,
+        rng: Random = random,
+        sleep: AsyncSleep | None = None,
+    ) -> None:
+        super().__init__(config, clock, rng)
+        self._driver = AsyncDriver(
+            _async_curl_transport(config) if transport is None else transport, sleep
+        )
+
+    async def send_event(
+        self,
+        event_type: str,
+        event_data: Mapping[str, Any],
+        severity: str = Severity.INFO,
+        *,
+        timestamp: datetime | str | float | None = None,
+        event_id: str | None = None,
+    ) -> bool:
+        """Send one event, with retries; True, or raises a `WebhookError` kind that says why not."""
+        flow = self._delivery(event_type, event_data, severity, timestamp, event_id)
+        return self._settled(await self._driver.run(flow))
+
+    async def send_batch(
+        self, events: Iterable[object], *, on_result: OnResult | None = None
+    ) -> Report:
+        """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
+
+        Returns the count delivered, an int that carries every event's result. Stops trying when the
+        destination is plainly down (see `DownDetector`). `on_result` hears of results as they come.
+        """
+        run = self._run(events, on_result)
+        deliveries = run.deliveries(self._clock, self._rng)
+        await self._driver.run_all(deliveries, run.settle, self.destination.concurrency)
+        return run.report()
+
+    async def test_connection(self) -> bool:
+        """One attempt with a test event; True if it was delivered. Never raises; `check` says why."""
+        try:
+            return self._settled(await self._driver.run(self._one_try()))
+        except Exception:
+            log.debug("test_connection failed", exc_info=True)
+            return False
+
+    async def check(self) -> CheckReport:
+        """Walk through what can go wrong, with one test event: which step failed, and what to do."""
+        return await self._driver.run(self._check())
+
+    async def aclose(self) -> None:
+        """Drop all connections; the sender cannot be used any more."""
+        self._closed = True
+        await self._driver.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _curl_transport(config: WebhookConfig) -> Transport:
+    from vaulytica.transport.curl import CurlTransport
+
+    return CurlTransport(verify=config.verify_ssl, proxy=config.proxy, trust_env=config.trust_env)
+
+
+def _async_curl_transport(config: WebhookConfig) -> AsyncTransport:
+    from vaulytica.transport.curl import AsyncCurlTransport
+
+    return AsyncCurlTransport(
+        verify=config.verify_ssl, proxy=config.proxy, trust_env=config.trust_env
+    )
+
+
+def _test_event() -> Event:
+    return Event.create("vaulytica.test", {"message": "Vaulytica connection test"}, Severity.INFO)
