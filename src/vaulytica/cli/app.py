@@ -1,0 +1,99 @@
+"""The commands put together, and how every way to fail becomes one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from vaulytica import __version__
+from vaulytica.cli.check import check
+from vaulytica.cli.console import error_line
+from vaulytica.cli.demo import demo
+from vaulytica.cli.options import EPILOG
+from vaulytica.cli.receive import receive
+from vaulytica.cli.render import render
+from vaulytica.cli.send import send
+from vaulytica.errors import WebhookConfigError, WebhookError
+
+NOT_ALL, WRONG_USAGE = 1, 2
+_INTERRUPTED = 130  # how typer returns from Ctrl-C
+
+app = typer.Typer(
+    help="Delivers security events to SIEMs and webhooks: none lost, none forged, all accounted for.",
+    epilog="Exit codes: 0 all delivered, 1 something was not, 2 wrong usage or config.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (send, check, render, receive):
+    app.command(epilog=EPILOG)(command)
+app.command()(demo)
+
+# The base of all usage errors; older and newer typer keep it in different places.
+_ClickException: Any = typer.BadParameter.__mro__[2]
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"vaulytica {__version__}\n")
+        raise typer.Exit
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    _prepare_process()
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(arguments or ["--help"], prog_name="vaulytica", standalone_mode=False)
+        sys.stdout.flush()
+        if not arguments:
+            return WRONG_USAGE
+        return NOT_ALL if code == _INTERRUPTED else int(code or 0)
+    except BrokenPipeError:
+        # Whoever read our output is gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_ALL
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a fault of ours, or a second Ctrl-C, is one line too
+        message, code = _explained(error)
+        error_line(f"error: {message}")
+        return code
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if isinstance(error, _ClickException):
+        return f"{error.format_message()} (see vaulytica --help)", WRONG_USAGE
+    if isinstance(error, WebhookConfigError):
+        return str(error), WRONG_USAGE
+    if isinstance(error, typer.Abort) or not isinstance(error, Exception):  # KeyboardInterrupt…
+        return "interrupted", NOT_ALL
+    if isinstance(error, (WebhookError, OSError)):
+        return str(error), NOT_ALL
+    return f"internal error: {type(error).__name__}: {error}", NOT_ALL
+
+
+def _prepare_process() -> None:
+    """Streams that can print anything, warnings of one line, and SIGTERM treated as Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    error_line(f"warning: {message}")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

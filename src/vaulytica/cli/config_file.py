@@ -1,0 +1,155 @@
+"""One destination out of a config file (YAML, JSON or TOML), its secrets by reference."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaulytica.cli.references import dereferenced, secret
+from vaulytica.errors import WebhookConfigError
+
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+def read_destination(path: Path, name: str | None) -> dict[str, Any]:
+    """The settings of a destination, in the config's own names, with every reference resolved."""
+    file = _File(path)
+    destinations = file.parsed.get("destinations")
+    if not isinstance(destinations, Mapping) or not destinations:
+        raise file.error("has no destinations (destinations: {name: {url: …}})")
+    known = ", ".join(map(str, destinations))
+    if name is None:
+        if len(destinations) > 1:
+            raise WebhookConfigError(f"--to NAME is missing; {path} has {known}")
+        name = str(next(iter(destinations)))
+    if name not in destinations:
+        raise file.error(
+            f"has no destination {name!r}{_nearest(name, destinations)}; known are {known}"
+        )
+    try:
+        return _Destination(file, name).settings(destinations[name])
+    except WebhookConfigError as error:
+        raise error if str(error).startswith(str(path)) else file.error(str(error), name) from None
+
+
+class _File:
+    """The file's text and what it says; errors name it, and the line where that can be told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise self.error(f"is over {_MAX_BYTES} bytes")
+            self.text = path.read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise WebhookConfigError(f"cannot read {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise self.error("is not UTF-8 text") from None
+        self.parsed = self._parsed()
+
+    def _parsed(self) -> Mapping[str, Any]:
+        try:
+            parsed = _parse(self.text, self.path.suffix.lower())
+        except (ValueError, RecursionError) as error:  # of json and tomllib; both tell the line
+            raise self.error(f"does not parse: {error}") from None
+        if not isinstance(parsed, Mapping):
+            raise self.error("must hold a mapping with destinations")
+        return parsed
+
+    def error(self, message: str, *keys: str) -> WebhookConfigError:
+        """The error, at the line where the last of `keys` stands below the others."""
+        line = self._line(keys) if keys else None
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return WebhookConfigError(f"{where} {message}" if not keys else f"{where}: {message}")
+
+    def _line(self, keys: Iterable[str]) -> int | None:
+        """By search, which is the same for all three syntaxes; a near miss is still of help."""
+        position = 0
+        for key in keys:
+            found = re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])").search(self.text, position)
+            if found is None:
+                return None
+            position = found.start()
+        return self.text.count("\n", 0, position) + 1
+
+
+def _parse(text: str, suffix: str) -> Any:
+    if suffix == ".json":
+        import json
+
+        return json.loads(text)
+    if suffix == ".toml":
+        import tomllib
+
+        return tomllib.loads(text)
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ValueError(f"{error.problem or error.context}{place}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+class _Destination:
+    """Turns one destination's settings into arguments of the config's classes."""
+
+    def __init__(self, file: _File, name: str) -> None:
+        self.file = file
+        self.name = name
+
+    def settings(self, given: object) -> dict[str, Any]:
+        """Known keys only, references resolved."""
+        from vaulytica.cli.options import AUTH_SECRETS
+        from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
+
+        known = [key for key in WebhookConfig.model_fields if key != "custom_template_func"]
+        settings = self._mapping(given, known)
+        if "url" not in settings:
+            raise self.file.error("has no url", "destinations", self.name)
+        auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
+        for key in auth.keys() & set(AUTH_SECRETS):
+            auth[key] = secret(auth[key], f"auth.{key}", base=self.file.path.parent, prompt=False)
+        retry = settings.get("retry_config") or {}
+        settings["auth"] = auth
+        settings["retry_config"] = self._mapping(
+            retry, WebhookRetryConfig.model_fields, "retry_config"
+        )
+        settings["headers"] = self._mapping(settings.get("headers") or {}, None, "headers")
+        for key in settings.keys() & {"url", "proxy", "custom_template"}:
+            settings[key] = self._resolved(settings[key], key)
+        return settings
+
+    def _mapping(
+        self, given: object, known: Iterable[str] | None, part: str | None = None
+    ) -> dict[str, Any]:
+        """A copy of the mapping; a key that is not known is an error with the nearest right name."""
+        path = ("destinations", self.name, *([part] if part else []))
+        what = part or f"destination {self.name}"
+        if not isinstance(given, Mapping):
+            raise self.file.error(f"{what} must be a mapping", *path)
+        settings = {str(key): value for key, value in given.items()}
+        if known is None:
+            return {key: self._resolved(value, f"{part}.{key}") for key, value in settings.items()}
+        for key in settings:
+            if key not in known:
+                raise self.file.error(
+                    f"{what} has no setting {key}{_nearest(key, known)}", *path, key
+                )
+        return settings
+
+    def _resolved(self, value: Any, what: str) -> Any:
+        if not isinstance(value, str):
+            return value  # the config says what is wrong with it
+        return dereferenced(value, what, base=self.file.path.parent)
+
+
+def _nearest(name: str, known: Iterable[Any]) -> str:
+    near = difflib.get_close_matches(name, [str(key) for key in known], n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,182 @@
+"""`vaulytica demo`: the example events through every format and every auth scheme, to a local receiver.
+
+It succeeds only if the receiver really holds every event, unharmed, and has seen valid credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vaulytica.cli.console import error_line, json_line, line, stdout_console
+
+if TYPE_CHECKING:
+    from vaulytica.cli.demo_receiver import DemoReceiver, Route
+    from vaulytica.config import WebhookConfig
+    from vaulytica.events import Event
+
+FORMATS = ("json", "splunk_hec", "datadog", "elastic", "custom template", "custom function")
+SCHEMES = ("none", "api_key", "bearer_token", "basic_auth", "hmac_sha256", "oauth2")
+FAILS_AT_FIRST, FAILURES = ("json", "none"), 3
+
+_TEMPLATE = """
+{
+  "alert": {
+    "type": "{{ event_type }}",
+    "level": "{{ severity }}",
+    "time": "{{ timestamp }}",
+    "file": "{{ event_data.file_name | default('') }}",
+    "data": {{ event_data | tojson }}
+  }
+}
+"""
+
+
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="The table as a JSON object.")] = False,
+) -> int:
+    """Send example events through every format and auth scheme."""
+    from vaulytica.cli.demo_receiver import DemoReceiver
+    from vaulytica.cli.examples import example_events
+    from vaulytica.events import Event
+
+    events = [Event.from_mapping(entry) for entry in example_events()]
+    started = time.monotonic()
+    with DemoReceiver() as receiver:
+        rows = asyncio.run(_run_all(receiver, events))
+    seconds = time.monotonic() - started
+    ok = all(row.ok for row in rows)
+    if json:
+        table = [asdict(row) | {"ok": row.ok} for row in rows]
+        json_line({"ok": ok, "seconds": round(seconds, 2), "destinations": table})
+    else:
+        _show(rows)
+        total, delivered = (sum(getattr(row, n) for row in rows) for n in ("events", "delivered"))
+        verdict = "every one arrived, unharmed" if ok else "NOT all of them arrived unharmed"
+        line(
+            f"{delivered} of {total} events to {len(rows)} destinations in {seconds:.1f} s: {verdict}"
+        )
+    for row in rows:
+        for problem in row.problems[:3]:
+            error_line(f"{row.format} with {row.auth}: {problem}")
+    return 0 if ok else 1
+
+
+@dataclass
+class Row:
+    """What became of all events at one destination. `intact`: received, read back, and found equal."""
+
+    format: str
+    auth: str
+    events: int
+    attempts: int
+    delivered: int
+    verified: int  # requests whose signature or credential the receiver found right
+    intact: int
+    seconds: float
+    problems: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it should be."""
+        return self.delivered == self.intact == self.events and not self.problems
+
+
+async def _run_all(receiver: DemoReceiver, events: list[Event]) -> list[Row]:
+    rows: list[Row] = []
+    for format in FORMATS:
+        for scheme in SCHEMES:
+            failures = FAILURES if (format, scheme) == FAILS_AT_FIRST else 0
+            route = receiver.route(format, scheme, failures)
+            rows.append(await _run(receiver, route, events))
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r{len(rows)} of {len(FORMATS) * len(SCHEMES)} destinations")
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+    return rows
+
+
+async def _run(receiver: DemoReceiver, route: Route, events: list[Event]) -> Row:
+    from vaulytica.sender import AsyncWebhookSender
+
+    started = time.monotonic()
+    async with AsyncWebhookSender(_config(receiver, route)) as sender:
+        report = await sender.send_batch(events)
+    seconds = time.monotonic() - started
+    problems = [result.reason.text for result in report.results if result.reason]
+    intact = route.compare(events, problems)
+    if route.verified < len(events):
+        problems.append(f"only {route.verified} requests had the right credentials")
+    return Row(
+        route.format,
+        route.scheme,
+        len(events),
+        report.attempts,
+        int(report),
+        route.verified,
+        intact,
+        round(seconds, 3),
+        problems,
+    )
+
+
+def _config(receiver: DemoReceiver, route: Route) -> WebhookConfig:
+    from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
+
+    format, _, kind = route.format.partition(" ")
+    custom: dict[str, Any] = {}
+    if kind:
+        function = kind == "function"
+        custom = {"custom_template_func": _function} if function else {"custom_template": _TEMPLATE}
+    return WebhookConfig(
+        url=f"{receiver.url}{route.path}",
+        format=format,
+        auth=WebhookAuth(auth_type=route.scheme, **receiver.credentials(route.scheme)),
+        retry_config=WebhookRetryConfig(max_retries=5, initial_delay=0.05, max_delay=0.2),
+        **custom,
+    )
+
+
+def _function(context: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "alert_type": context["event_type"],
+        "alert_severity": context["severity"],
+        "alert_timestamp": context["timestamp"],
+        "alert_data": context["event_data"],
+        "alert_source": "vaulytica",
+    }
+
+
+def _show(rows: list[Row]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("format", no_wrap=True)
+    table.add_column("auth", no_wrap=True)
+    for name in ("events", "attempts", "delivered", "intact", "signature\nverified", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    last = None
+    for row in rows:
+        if last not in (None, row.format):
+            table.add_section()
+        counts = (row.events, row.attempts, row.delivered, row.intact)
+        cells = (*map(str, counts), _verified(row), f"{row.seconds * 1000:.0f} ms")
+        style = None if row.ok else "bold red"
+        table.add_row(row.format if row.format != last else "", row.auth, *cells, style=style)
+        last = row.format
+    stdout_console().print(table)
+
+
+def _verified(row: Row) -> str:
+    """Other schemes than HMAC sign nothing: for them, the requests with the right credential."""
+    if row.auth == "none":
+        return "–"
+    what = {"hmac_sha256": "", "oauth2": "token "}.get(row.auth, "key ")
+    mark = "✓" if row.verified >= row.events else "✗"
+    return f"{what}{mark} {row.verified}"

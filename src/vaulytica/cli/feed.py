@@ -1,0 +1,103 @@
+"""Feed: reads the input in a thread of its own, so that slow input never keeps events from going out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from vaulytica.cli.mapping import MapError
+from vaulytica.cli.reading import Bad, Entry, read_entries
+from vaulytica.errors import WebhookConfigError
+
+Inputs = list[tuple[str, BufferedReader]]
+
+
+def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
+    """Open them all, before anything is sent. `-` is stdin."""
+    inputs: Inputs = []
+    for file in files:
+        try:
+            # Not sys.stdin: a thread that waits on that one would break the interpreter's exit.
+            source = open(0, "rb", closefd=False) if file == "-" else Path(file).open("rb")  # noqa: SIM115
+        except OSError as error:
+            raise WebhookConfigError(f"cannot read {file}: {error.strerror}") from None
+        if file != "-":
+            stack.enter_context(source)
+        inputs.append(("stdin" if file == "-" else file, source))
+    return inputs
+
+
+def mapped_entries(
+    inputs: Inputs, mapping: Callable[[Any], Any], limit: int
+) -> Iterator[Entry | Bad]:
+    """The entries of all inputs, one after the other, as events' fields."""
+    for file, stream in inputs:
+        try:
+            for entry in read_entries(stream, file, limit):
+                yield _mapped(entry, mapping)
+        except OSError as error:
+            yield Bad(file, 0, f"cannot be read on: {error.strerror}")
+
+
+def _mapped(entry: Entry | Bad, mapping: Callable[[Any], Any]) -> Entry | Bad:
+    if isinstance(entry, Bad):
+        return entry
+    try:
+        return Entry(entry.file, entry.line, mapping(entry.value))
+    except MapError as error:
+        return Bad(entry.file, entry.line, str(error))
+
+
+class Feed:
+    """Hands over what has been read so far, in chunks of at most `size` entries; reads no further ahead."""
+
+    def __init__(self, entries: Iterable[Entry | Bad], size: int) -> None:
+        self._entries = entries
+        self._read: deque[Entry | Bad] = deque()
+        self._room = threading.Semaphore(size)
+        self._loop = asyncio.get_running_loop()
+        self._ready = asyncio.Event()
+        self._over = False
+        self._error: BaseException | None = None
+        # A daemon: it may wait for a line that never comes.
+        threading.Thread(target=self._run, name="reader", daemon=True).start()
+
+    async def next(self) -> list[Entry | Bad]:
+        """The next chunk, as soon as there is anything; empty at the end of the input."""
+        while True:
+            await self._ready.wait()
+            over = self._over
+            if not over:  # nothing would set it again
+                self._ready.clear()
+            chunk = [self._read.popleft() for _ in range(len(self._read))]
+            if chunk:
+                self._room.release(len(chunk))
+                return chunk
+            if over:
+                if self._error is not None:
+                    raise self._error
+                return []
+
+    def _run(self) -> None:
+        try:
+            for entry in self._entries:
+                self._room.acquire()
+                self._read.append(entry)
+                if not self._ready.is_set():
+                    self._wake()
+        except BaseException as error:  # noqa: BLE001 - raised again where the chunks are taken
+            self._error = error
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._ready.set)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return

@@ -1,0 +1,244 @@
+"""The options that name a destination, shared by `send`, `check` and `render`; and a config made of them.
+
+Every default is None, for "not given": the defaults stand once, in the config's own classes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from vaulytica.cli.references import dereferenced, secret
+from vaulytica.errors import WebhookConfigError
+
+if TYPE_CHECKING:
+    from vaulytica.config import WebhookConfig
+
+EPILOG = "R is a reference to a secret: env:NAME, file:PATH, or - to be asked."
+
+
+def _option(name: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(name, help=help, metavar=metavar, show_default=False)
+
+
+@dataclass(kw_only=True)
+class DestinationOptions:
+    """Where to send, in which format, with which credentials; as given on the command line."""
+
+    url: Annotated[
+        str | None, _option("--url", "The destination; or a reference to it.", "URL")
+    ] = None
+    config: Annotated[
+        Path | None, _option("--config", "A YAML, JSON or TOML file of destinations.", "FILE")
+    ] = None
+    to: Annotated[str | None, _option("--to", "Which of the config's destinations.", "NAME")] = None
+    format: Annotated[
+        str | None,
+        _option("--format", "json (default), splunk_hec, datadog, elastic, custom.", "F"),
+    ] = None
+    template: Annotated[
+        Path | None, _option("--template", "A Jinja2 template, for --format custom.", "FILE")
+    ] = None
+    header: Annotated[
+        list[str], _option("--header", "One more header; the value may be a reference.", "'K: V'")
+    ] = field(default_factory=list)
+    auth_type: Annotated[
+        str | None,
+        _option(
+            "--auth-type", "none, api_key, bearer_token, basic_auth, hmac_sha256, oauth2.", "T"
+        ),
+    ] = None
+    api_key: Annotated[str | None, _option("--api-key", "The key.", "R")] = None
+    api_key_header: Annotated[
+        str | None, _option("--api-key-header", "Its header (X-API-Key).", "H")
+    ] = None
+    bearer_token: Annotated[str | None, _option("--bearer-token", "The token.", "R")] = None
+    username: Annotated[str | None, _option("--username", "For basic_auth.", "U")] = None
+    password: Annotated[str | None, _option("--password", "For basic_auth.", "R")] = None
+    hmac_secret: Annotated[str | None, _option("--hmac-secret", "The key that signs.", "R")] = None
+    hmac_header: Annotated[
+        str | None, _option("--hmac-header", "Its header (X-Signature).", "H")
+    ] = None
+    oauth2_token_url: Annotated[
+        str | None, _option("--oauth2-token-url", "Where tokens are issued.", "U")
+    ] = None
+    oauth2_client_id: Annotated[
+        str | None, _option("--oauth2-client-id", "The client's name there.", "I")
+    ] = None
+    oauth2_client_secret: Annotated[
+        str | None, _option("--oauth2-client-secret", "The client's secret there.", "R")
+    ] = None
+    max_retries: Annotated[
+        int | None, _option("--max-retries", "After the first attempt (3).", "N")
+    ] = None
+    initial_delay: Annotated[
+        float | None, _option("--initial-delay", "Before the first retry (1).", "S")
+    ] = None
+    max_delay: Annotated[float | None, _option("--max-delay", "Before any retry (60).", "S")] = None
+    exponential_base: Annotated[
+        float | None, _option("--exponential-base", "Growth of the delay (2).", "B")
+    ] = None
+    jitter: Annotated[
+        bool | None, _option("--jitter/--no-jitter", "Vary the delays by chance (yes).")
+    ] = None
+    retry_deadline: Annotated[
+        float | None, _option("--retry-deadline", "No retry after so long (none).", "S")
+    ] = None
+    timeout: Annotated[
+        float | None, _option("--timeout", "For one attempt as a whole (30).", "S")
+    ] = None
+    concurrency: Annotated[int | None, _option("--concurrency", "Requests in flight (8).", "N")] = (
+        None
+    )
+    proxy: Annotated[
+        str | None, _option("--proxy", "A proxy's URL; or a reference to it.", "URL")
+    ] = None
+    trust_env: Annotated[
+        bool | None,
+        _option("--trust-env/--no-trust-env", "Use the proxies the environment names (no)."),
+    ] = None
+    verify_ssl: Annotated[
+        bool | None, _option("--verify-ssl/--no-verify-ssl", "Check the certificate (yes).")
+    ] = None
+    allow_insecure: Annotated[
+        bool | None,
+        _option("--allow-insecure/--no-allow-insecure", "Send credentials over plain http (no)."),
+    ] = None
+    webhook_id: Annotated[
+        bool | None, _option("--webhook-id/--no-webhook-id", "The header Webhook-Id (yes).")
+    ] = None
+    idempotency_key: Annotated[
+        bool | None,
+        _option("--idempotency-key/--no-idempotency-key", "The header Idempotency-Key (yes)."),
+    ] = None
+
+    def webhook_config(self, *, default_url: str | None = None) -> WebhookConfig:
+        """The config these options make, over what the config file says."""
+        from vaulytica.cli.config_file import read_destination
+        from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
+
+        settings: dict[str, Any] = {}
+        if self.config is not None:
+            if self.url is not None:
+                raise WebhookConfigError("give either --url, or --config and --to")
+            settings = read_destination(self.config, self.to)
+        elif self.to is not None:
+            raise WebhookConfigError("--to needs --config FILE")
+        auth = self._auth() or settings.pop("auth", {})
+        retry = settings.pop("retry_config", {}) | self._given(_RETRY)
+        headers = settings.pop("headers", {}) | self._headers()
+        settings = {"url": default_url} | settings | self._given(_PLAIN) | self._referred()
+        if settings["url"] is None:
+            raise WebhookConfigError(
+                "no destination: give --url URL, or --config FILE and --to NAME"
+            )
+        return WebhookConfig(
+            **settings,
+            headers=headers,
+            auth=WebhookAuth(**with_auth_type(auth)),
+            retry_config=WebhookRetryConfig(**retry),
+        )
+
+    def _given(self, names: dict[str, str]) -> dict[str, Any]:
+        """The options that were given, under their names in the config."""
+        values = ((setting, getattr(self, option)) for option, setting in names.items())
+        return {setting: value for setting, value in values if value is not None}
+
+    def _auth(self) -> dict[str, Any]:
+        plain = self._given({name: name for name in _AUTH_PLAIN})
+        for name, reference in self._given({name: name for name in AUTH_SECRETS}).items():
+            plain[name] = secret(reference, f"--{name.replace('_', '-')}")
+        return plain
+
+    def _referred(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {}
+        for name in ("url", "proxy"):
+            if (value := getattr(self, name)) is not None:
+                settings[name] = dereferenced(value, f"--{name}")
+        if self.template is not None:
+            settings["custom_template"] = dereferenced(f"file:{self.template}", "--template")
+            if self.format is None:
+                settings["format"] = "custom"
+        return settings
+
+    def _headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for given in self.header:
+            name, colon, value = given.partition(":")
+            if not colon or not name.strip():
+                raise WebhookConfigError("--header is written 'Name: value'")
+            if name.strip() in headers:
+                raise WebhookConfigError(f"--header {name.strip()} is given twice")
+            headers[name.strip()] = dereferenced(value.strip(), f"--header {name.strip()}")
+        return headers
+
+
+_RETRY = {
+    name: name
+    for name in ("max_retries", "initial_delay", "max_delay", "exponential_base", "jitter")
+} | {"retry_deadline": "deadline"}
+_PLAIN = {
+    name: name
+    for name in ("format", "timeout", "concurrency", "trust_env", "verify_ssl", "allow_insecure")
+} | {"webhook_id": "webhook_id_header", "idempotency_key": "idempotency_key_header"}
+AUTH_SECRETS = ("api_key", "bearer_token", "password", "hmac_secret", "oauth2_client_secret")
+_AUTH_PLAIN = (
+    "auth_type", "api_key_header", "username", "hmac_header", "oauth2_token_url", "oauth2_client_id",
+)  # fmt: skip
+_TYPE_OF = {
+    "api_key": "api_key",
+    "bearer_token": "bearer_token",
+    "username": "basic_auth",
+    "password": "basic_auth",
+    "hmac_secret": "hmac_sha256",
+    "oauth2_token_url": "oauth2",
+    "oauth2_client_id": "oauth2",
+    "oauth2_client_secret": "oauth2",
+}
+
+
+def with_auth_type(auth: dict[str, Any]) -> dict[str, Any]:
+    """The auth settings with their type, told from the credentials where it is not said.
+
+    Credentials that the type does not use are refused: they would silently not be sent.
+    """
+    types = {_TYPE_OF[name]: name for name in auth if name in _TYPE_OF}
+    given = auth.get("auth_type")
+    if given is None and len(types) > 1:
+        raise WebhookConfigError(f"these credentials are of several auth types: {', '.join(types)}")
+    if given is None:
+        return auth | {"auth_type": next(iter(types), "none")}
+    for type, name in types.items():
+        if not type.startswith(str(given).lower()):  # "bearer" is short for "bearer_token"
+            raise WebhookConfigError(f"{name} is not used by auth type {given}, but by {type}")
+    return auth
+
+
+def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command every option of `DestinationOptions`, and hand it over as `destination`."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    hints = get_type_hints(DestinationOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=hints[option.name],
+            default=[] if option.name == "header" else option.default,
+        )
+        for option in fields(DestinationOptions)
+    ]
+    kept = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "destination"]
+
+    def with_options(**given: Any) -> Any:
+        options = {parameter.name: given.pop(parameter.name) for parameter in shared}
+        return command(**given, destination=DestinationOptions(**options))
+
+    with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+    with_options.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in (*kept, *shared)}
+    return with_options

@@ -1,0 +1,176 @@
+"""`vaulytica receive`: a local receiver for trying things, which can misbehave on purpose."""
+
+from __future__ import annotations
+
+import base64
+import json as jsonlib
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from vaulytica.cli.console import (
+    error_line,
+    json_line,
+    line,
+    masked_headers,
+    masked_target,
+    pretty_body,
+)
+from vaulytica.cli.references import secret
+from vaulytica.errors import WebhookConfigError
+
+if TYPE_CHECKING:
+    from vaulytica.receiving.receiver import Failures, Received, Receiver
+
+_VERDICTS = {None: "", True: "  ✓ signature verified", False: "  ✗ signature wrong or missing"}
+
+
+def receive(
+    *,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8765",
+    hmac_secret: Annotated[
+        str | None, typer.Option(metavar="R", help="Verify signatures with this key.")
+    ] = None,
+    hmac_header: Annotated[str, typer.Option(metavar="H")] = "X-Signature",
+    status: Annotated[int, typer.Option(min=200, max=599, help="What to answer.")] = 200,
+    fail: Annotated[
+        str | None,
+        typer.Option(metavar="RATE:STATUS", help="Fail some requests: 0.3:503 is 30 percent."),
+    ] = None,
+    delay: Annotated[float, typer.Option(min=0, max=3600, help="Seconds before an answer.")] = 0.0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> int:
+    """Receive requests and show them, until Ctrl-C."""
+    host, port = _address(listen)
+    settings: dict[str, Any] = {"host": host, "port": port, "status": status, "delay": delay}
+    settings |= {"fail": _failures(fail), "hmac_header": hmac_header}
+    if hmac_secret is not None:
+        settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret")
+    with ExitStack() as stack:
+        show = _Shown(as_json=json, out=_out_file(out, stack))
+        receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
+        error_line(f"listening on {receiver.url} (Ctrl-C stops)")
+        with suppress(KeyboardInterrupt):
+            show.broken.wait()
+    show.summary(receiver.counts)
+    if show.error is not None:
+        raise show.error
+    return 0
+
+
+def _listening(**settings: Any) -> Receiver:
+    from vaulytica.receiving.receiver import Receiver
+
+    try:
+        return Receiver(**settings)
+    except OSError as error:
+        where = f"{settings['host']}:{settings['port']}"
+        raise WebhookConfigError(f"cannot listen on {where}: {error.strerror}") from None
+
+
+class _Shown:
+    """Prints each request as it comes, and keeps count of signatures."""
+
+    def __init__(self, *, as_json: bool, out: TextIO | None) -> None:
+        self.as_json, self.out = as_json, out
+        self.verdicts: Counter[bool | None] = Counter()
+        self.broken = threading.Event()  # nothing can be shown or written any more
+        self.error: OSError | None = None
+
+    def request(self, received: Received) -> None:
+        """Called by the receiver, for one request at a time."""
+        self.verdicts[received.verified] += 1
+        try:
+            record = _record(received)
+            if self.out is not None:
+                self.out.write(f"{jsonlib.dumps(record)}\n")
+                self.out.flush()
+            if self.as_json:
+                json_line(record)
+            else:
+                _pretty(received)
+        except OSError as error:
+            self.error = error
+            self.broken.set()
+
+    def summary(self, counts: Counter[int]) -> None:
+        """What there was in all."""
+        total = counts.total()
+        good, wrong = self.verdicts[True], self.verdicts[False]
+        if self.as_json:
+            error_line(f"{total} requests")
+            return
+        answers = ", ".join(f"{counts[status]} answered {status}" for status in sorted(counts))
+        signatures = f"; signatures: {good} verified, {wrong} wrong or missing"
+        line(
+            f"{total} requests{': ' if answers else ''}{answers}{signatures if good or wrong else ''}"
+        )
+
+
+def _record(received: Received) -> dict[str, Any]:
+    """The request as JSON: credentials masked, the body as text or, where it is none, in base64."""
+    record: dict[str, Any] = {
+        "time": received.time,
+        "method": received.method,
+        "path": masked_target(received.path),
+        "headers": masked_headers(received.headers),
+        "verified": received.verified,
+        "status": received.status,
+    }
+    try:
+        return record | {"body": received.body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return record | {"body_base64": base64.b64encode(received.body).decode("ascii")}
+
+
+def _pretty(received: Received) -> None:
+    moment = time.strftime("%H:%M:%S", time.localtime(received.time))
+    verdict = _VERDICTS[received.verified]
+    target = masked_target(received.path)
+    line(f"{moment}  {received.method} {target}  → {received.status}{verdict}")
+    for name, value in masked_headers(received.headers):
+        line(f"  {name}: {value}")
+    for text in pretty_body(received.body).splitlines():
+        line(f"  {text}")
+    line()
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise WebhookConfigError("--listen is HOST:PORT, such as 127.0.0.1:8765")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def _failures(fail: str | None) -> Failures:
+    from vaulytica.receiving.receiver import Failures
+
+    if fail is None:
+        return Failures()
+    rate, _, status = fail.partition(":")
+    try:
+        failures = Failures(rate=float(rate), status=int(status or 503))
+    except ValueError:
+        failures = Failures(rate=-1)
+    if not 0 <= failures.rate <= 1 or not 200 <= failures.status <= 599:
+        raise WebhookConfigError("--fail is RATE:STATUS, such as 0.3:503, RATE from 0 to 1")
+    return failures
+
+
+def _out_file(path: Path | None, stack: ExitStack) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return stack.enter_context(path.open("a", encoding="utf-8"))
+    except OSError as error:
+        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,71 @@
+"""Secrets by reference: `env:NAME`, `file:PATH`, or `-` to be asked. Never on the command line itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vaulytica.errors import WebhookConfigError
+
+_MAX_SECRET_BYTES = 64 * 1024
+
+
+def secret(reference: object, what: str, *, base: Path | None = None, prompt: bool = True) -> str:
+    """The secret behind a reference; `what` names the setting in errors, which never repeat a value.
+
+    Relative `file:` paths are read from `base`, else from the working directory.
+    """
+    if prompt and reference == "-":
+        return _asked(what)
+    if not isinstance(reference, str) or not is_reference(reference):
+        ways = "env:NAME, file:PATH or - to be asked" if prompt else "env:NAME or file:PATH"
+        why = ": others can see it in the process list" if prompt else ""
+        raise WebhookConfigError(f"{what} takes a reference ({ways}), not the secret itself{why}")
+    return dereferenced(reference, what, base=base)
+
+
+def is_reference(text: str) -> bool:
+    """Whether the text is `env:…` or `file:…`."""
+    return text.startswith(("env:", "file:"))
+
+
+def dereferenced(text: str, what: str, *, base: Path | None = None) -> str:
+    """What a reference refers to; any other text as it is."""
+    kind, _, name = text.partition(":")
+    if not is_reference(text):
+        return text
+    value = _of_file(name, what, base) if kind == "file" else os.environ.get(name, "")
+    if not value:
+        raise WebhookConfigError(f"{what}: {text} is {'empty' if kind == 'file' else 'not set'}")
+    return value
+
+
+def _of_file(name: str, what: str, base: Path | None) -> str:
+    path = (base or Path()) / Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_SECRET_BYTES + 1)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise WebhookConfigError(f"{what}: cannot read {path}: {why}") from None
+    if len(content) > _MAX_SECRET_BYTES:
+        raise WebhookConfigError(f"{what}: {path} is over {_MAX_SECRET_BYTES} bytes, so no secret")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _asked(what: str) -> str:
+    import getpass
+
+    # Without a terminal getpass would read stdin, which may be the events.
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise WebhookConfigError(f"{what}: there is no terminal to ask on") from None
+    try:
+        value = getpass.getpass(f"{what}: ")
+    except EOFError:
+        value = ""
+    if not value:
+        raise WebhookConfigError(f"{what}: nothing was entered")
+    return value

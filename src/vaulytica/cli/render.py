@@ -1,0 +1,123 @@
+"""`vaulytica render`: the exact requests that would be sent, by the very code that sends them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import typer
+
+from vaulytica.cli.console import MASK, json_line, line, masked_headers, masked_target, pretty_body
+from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.errors import WebhookEventError
+
+if TYPE_CHECKING:
+    from vaulytica.delivery.destination import Destination
+    from vaulytica.delivery.request import Request, Response
+
+_PLACE = "https://destination.example/events"  # when no URL is given
+# What every request is answered with here: an OAuth2 scheme takes it for its token, and goes on.
+_TOKEN = b'{"access_token": "***", "token_type": "bearer", "expires_in": 3600}'
+
+
+@destination_options
+def render(
+    *,
+    destination: DestinationOptions,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE|-]", help="else an example event")
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=EXPR", help="Take a field by JMESPath, as in send."),
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The body's bytes, as they are sent.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each request.")] = False,
+) -> int:
+    """Show the request for FILE's first event; send nothing."""
+    from vaulytica.cli.mapping import make_mapping
+    from vaulytica.sender import WebhookSender
+
+    destination.max_retries = 0
+    config = destination.webhook_config(default_url=_PLACE)
+    event = _first_event(file, make_mapping(map or []))
+    recorder = _Recorder()
+    with WebhookSender(config, transport=recorder) as sender:
+        (result,) = sender.send_batch([event]).results
+        if not recorder.requests and result.reason is not None:
+            raise WebhookEventError(result.reason.text)
+        for request in recorder.requests:
+            _show(request, sender.destination, raw=raw, as_json=json)
+    return 0
+
+
+class _Recorder:
+    """A transport that sends nothing."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def send(self, request: Request) -> Response:
+        from vaulytica.delivery.request import Response
+
+        self.requests.append(request)
+        return Response(200, body=_TOKEN)
+
+    def close(self) -> None:
+        """Nothing to drop."""
+
+
+def _first_event(file: str | None, mapping: Any) -> Any:
+    from vaulytica.cli.examples import example_file
+    from vaulytica.cli.feed import mapped_entries, open_inputs
+    from vaulytica.cli.reading import MAX_LINE_BYTES, Bad
+
+    with ExitStack() as stack:
+        inputs = [("the example", example_file())] if file is None else open_inputs([file], stack)
+        first = next(mapped_entries(inputs, mapping, MAX_LINE_BYTES), None)
+    if first is None:
+        raise WebhookEventError(f"{file} holds no events")
+    if isinstance(first, Bad):
+        raise WebhookEventError(f"{first.file}, line {first.line}: {first.why}")
+    return first.value
+
+
+def _show(request: Request, destination: Destination, *, raw: bool, as_json: bool) -> None:
+    parts = urlsplit(request.url)
+    is_event = request.url == destination.url
+    names = destination.auth.header_names if is_event else ()
+    body = request.body if is_event else _masked_form(request.body)
+    headers = [
+        # libcurl adds these three.
+        ("Host", parts.netloc),
+        ("Accept", "*/*"),
+        ("Content-Length", str(len(request.body))),
+        *request.headers,
+    ]
+    if any(name.lower() == "accept" for name, _ in request.headers):
+        headers.pop(1)
+    target, shown = masked_target(request.url), masked_headers(headers, names)
+    if as_json:
+        text = body.decode("utf-8", "replace")
+        json_line({"method": "POST", "target": target, "headers": dict(shown), "body": text})
+        return
+    line(f"POST {target} HTTP/1.1")
+    for name, value in shown:
+        line(f"{name}: {value}")
+    line()
+    if raw:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(body + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        line(pretty_body(body))
+    line()
+
+
+def _masked_form(body: bytes) -> bytes:
+    """A token request's form, its secret masked."""
+    form = parse_qsl(body.decode("ascii"))
+    shown = [(name, MASK if name == "client_secret" else value) for name, value in form]
+    return urlencode(shown, safe="*").encode("ascii")

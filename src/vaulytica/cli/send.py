@@ -1,0 +1,189 @@
+"""`vaulytica send`: events from files or stdin to one destination."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from vaulytica.cli.console import error_line, json_line, line
+from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.reading import MAX_LINE_BYTES, Bad, Entry
+from vaulytica.errors import WebhookConfigError
+
+if TYPE_CHECKING:
+    from vaulytica.cli.feed import Feed
+    from vaulytica.cli.tally import Tally
+    from vaulytica.config import WebhookConfig
+    from vaulytica.delivery.outcome import Result
+    from vaulytica.sender import AsyncWebhookSender
+
+_CHUNK = 512  # entries that are read ahead at least
+_SHOWN = 10  # undelivered events that are explained on stderr
+
+
+@destination_options
+def send(
+    *,
+    destination: DestinationOptions,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE|-]...", help="stdin is read unless given")
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=EXPR",
+            help="Take a field (type, data, severity, timestamp, id, source) by JMESPath.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one JSON line for each event.")
+    ] = None,
+    max_line_bytes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The longest line, or value of an array.")
+    ] = MAX_LINE_BYTES,
+    json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
+) -> int:
+    """Send events: NDJSON, a JSON array, or JSON objects."""
+    from vaulytica.cli.feed import mapped_entries, open_inputs
+    from vaulytica.cli.mapping import make_mapping
+    from vaulytica.cli.tally import Tally
+
+    names = files or ["-"]
+    if not files and sys.stdin.isatty():
+        raise WebhookConfigError("no input: give a FILE, or - to type events in")
+    mapping = make_mapping(map or [])
+    config = destination.webhook_config()
+    with ExitStack() as stack:
+        inputs = open_inputs(names, stack)
+        tally = Tally(len(names) > 1, _report_file(report, stack))
+        entries = mapped_entries(inputs, mapping, max_line_bytes)
+        started = time.monotonic()
+        stopped_at = asyncio.run(_send_all(config, entries, tally))
+        _summary(tally, time.monotonic() - started, stopped_at, as_json=json)
+    return 0 if tally.complete and stopped_at is None else 1
+
+
+def _report_file(path: Path | None, stack: ExitStack) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return stack.enter_context(path.open("w", encoding="utf-8"))
+    except OSError as error:
+        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+async def _send_all(
+    config: WebhookConfig, entries: Iterator[Entry | Bad], tally: Tally
+) -> Entry | Bad | None:
+    """Send every entry; where a signal stopped it, the last one that was read."""
+    from vaulytica.cli.feed import Feed
+    from vaulytica.cli.progress import progress
+    from vaulytica.sender import AsyncWebhookSender
+
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)  # type: ignore[union-attr]
+    feed = Feed(entries, max(_CHUNK, 8 * config.concurrency))
+    async with AsyncWebhookSender(config) as sender:
+        with progress(tally) as show:
+            return await _Sending(sender, feed, tally, show).run()
+
+
+class _Sending:
+    """Chunk after chunk, each one `send_batch`; only one chunk is in memory."""
+
+    def __init__(
+        self, sender: AsyncWebhookSender, feed: Feed, tally: Tally, show: Callable[[], Any]
+    ) -> None:
+        self.sender, self.feed, self.tally, self.show = sender, feed, tally, show
+        self.down: str | None = None  # why the destination is plainly down
+        self.last: Entry | Bad | None = None
+
+    async def run(self) -> Entry | Bad | None:
+        try:
+            while chunk := await self.feed.next():
+                self.last = chunk[-1]
+                await self._chunk(chunk)
+        except asyncio.CancelledError:
+            return self.last or Bad("the input", 0, "")
+        return None
+
+    async def _chunk(self, chunk: list[Entry | Bad]) -> None:
+        open_entries: dict[int, Entry] = {}
+        begun = 0
+        for entry in chunk:
+            if isinstance(entry, Bad):
+                self.tally.bad(entry)
+            elif self.down is not None:
+                self.tally.not_sent(entry, self.down)
+            else:
+                open_entries[len(open_entries)] = entry
+
+        def events() -> Iterator[Any]:
+            nonlocal begun
+            for position in range(len(open_entries)):
+                begun = position + 1
+                yield values[position]
+
+        def settled(result: Result) -> None:
+            self._settled(open_entries.pop(result.position), result)
+
+        values = [entry.value for entry in open_entries.values()]
+        try:
+            if values:
+                await self.sender.send_batch(events(), on_result=settled)
+        finally:  # when a signal stopped us, some are left
+            for position, entry in open_entries.items():
+                if position < begun:
+                    self.tally.unknown(entry)
+                else:
+                    self.tally.not_sent(entry, "interrupted")
+            self.show()
+
+    def _settled(self, entry: Entry, result: Result) -> None:
+        from vaulytica.delivery.outcome import ReasonKind
+
+        self.tally.settled(entry, result)
+        self.show()
+        if result.reason is not None and result.reason.kind is ReasonKind.NOT_SENT:
+            self.down = result.reason.text.removeprefix("not sent: ")
+
+
+def _summary(tally: Tally, seconds: float, stopped_at: Any, *, as_json: bool) -> None:
+    counts = {name: tally.counts[name] for name in ("delivered", "rejected", "deferred", "unknown")}
+    tally.undelivered.sort(key=lambda row: (row.get("file", ""), row["line"]))
+    if as_json:
+        json_line(
+            {"events": tally.events, **counts, "attempts": tally.attempts}
+            | {"seconds": round(seconds, 3), "interrupted": stopped_at is not None}
+            | {"undelivered": tally.undelivered}
+        )
+    else:
+        for row in tally.undelivered[:_SHOWN]:
+            where = f"{row['file']}:{row['line']}" if "file" in row else f"line {row['line']}"
+            error_line(f"{where}: {row['outcome']}: {row['reason']}")
+        left = tally.events - counts["delivered"] - _SHOWN
+        if left > 0:
+            error_line(f"… and {left} more; --report FILE writes all")
+        details = ", ".join(f"{counts[name]} {name}" for name in counts if name != "delivered")
+        line(
+            f"delivered {counts['delivered']} of {tally.events} events ({details}) "
+            f"in {seconds:.1f} s, {tally.attempts} attempts"
+        )
+    if stopped_at is not None:
+        where = f"line {stopped_at.line} of {stopped_at.file}"
+        error_line(
+            f"interrupted: {counts['delivered']} sent, {tally.unsent} not sent, {counts['unknown']} "
+            f"unknown (were under way); the input after {where} was not read"
+        )
+    elif tally.events == 0:
+        error_line("warning: the input holds no events")

@@ -1,0 +1,1 @@
+"""The other end: verify signatures, and a local receiver for trying things."""

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pty
+
+import pytest
+
+from vaulytica.cli.references import secret
+from vaulytica.errors import WebhookConfigError
+from vaulytica.receiving.receiver import Answer, Receiver
+from vaulytica.receiving.verify import verify_hmac_sha256
+
+CANARY = "canary-5f2c-secret"
+BASIC = "Basic " + base64.b64encode(f"user:{CANARY}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "header", "value"),
+    [
+        (["--api-key", "env:SECRET"], "X-API-Key", CANARY),
+        (["--api-key", "file:key.txt", "--api-key-header", "X-Mine"], "X-Mine", CANARY),
+        (["--auth-type", "bearer", "--bearer-token", "env:SECRET"], "Authorization", f"Bearer {CANARY}"),
+        (["--username", "user", "--password", "env:SECRET"], "Authorization", BASIC),
+        (["--header", "X-Plain: a: b"], "X-Plain", "a: b"),
+        (["--header", "X-Token: file:key.txt"], "X-Token", CANARY),
+    ],
+)  # fmt: skip
+def test_credentials_arrive_and_never_show(
+    vaulytica, receiver, events, tmp_path, options, header, value
+):
+    (tmp_path / "key.txt").write_text(f"{CANARY}\n")
+    done = vaulytica("send", events, "--url", receiver.url, "--report", "report", *options)
+    assert done.code == 0
+    assert {received.header(header) for received in receiver.received} == {value}
+    assert CANARY not in (tmp_path / "report").read_text()
+
+
+def test_hmac(vaulytica, events):
+    with Receiver(hmac_secret=CANARY, hmac_header="X-Mine") as receiver:
+        options = ("--hmac-secret", "env:SECRET", "--hmac-header", "X-Mine")
+        done = vaulytica("send", events, "--url", receiver.url, *options)
+    assert done.code == 0
+    assert all(received.verified for received in receiver.received)
+    first = receiver.received[0]
+    assert verify_hmac_sha256(first.body, first.header("X-Mine"), CANARY)
+
+
+def test_oauth2(vaulytica, events):
+    def respond(received):
+        if received.path == "/token":
+            return Answer(200, b'{"access_token":"t-1","token_type":"Bearer","expires_in":60}')
+        return None if received.header("Authorization") == "Bearer t-1" else Answer(401)
+
+    with Receiver(respond=respond) as receiver:
+        options = ["--oauth2-token-url", f"{receiver.url}/token", "--oauth2-client-id", "me"]
+        options += ["--oauth2-client-secret", "env:SECRET"]
+        done = vaulytica("send", events, "--url", receiver.url, *options)
+    assert done.code == 0
+    assert receiver.counts == {200: 6}
+
+
+def test_a_destination_that_repeats_the_secret(vaulytica, events, tmp_path):
+    def respond(received):
+        return Answer(400, f"wrong key {received.header('X-API-Key')}".encode())
+
+    with Receiver(respond=respond) as receiver:
+        options = ("--api-key", "env:SECRET", "--report", "report")
+        done = vaulytica("send", events, "--url", f"{receiver.url}/?token={CANARY}", *options)
+    assert done.code == 1
+    assert "wrong key ***" in done.err
+    assert CANARY not in (tmp_path / "report").read_text()
+
+
+@pytest.mark.parametrize(
+    "option", ["api-key", "bearer-token", "password", "hmac-secret", "oauth2-client-secret"]
+)
+def test_a_secret_on_the_command_line_is_refused(vaulytica, option):
+    done = vaulytica("send", "--url", "http://127.0.0.1:1", f"--{option}", CANARY)
+    assert done.code == 2
+    assert f"--{option} takes a reference" in done.error
+    assert "process list" in done.error
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("env:NOT_SET_AT_ALL", "not set"),
+        ("file:nowhere", "cannot read nowhere"),
+        ("file:/", "Is a directory"),
+        ("file:/dev/null", "empty"),
+        ("file:/dev/zero", "over 65536 bytes"),
+        (7, "takes a reference"),
+    ],
+)
+def test_references_that_lead_nowhere(reference, words):
+    with pytest.raises(WebhookConfigError, match=words):
+        secret(reference, "--api-key")
+
+
+def test_no_terminal_to_ask_on(vaulytica, start):
+    process = start("send", "--url", "http://127.0.0.1:1", "--api-key", "-", start_new_session=True)
+    _, err = process.communicate(b"", timeout=20)
+    assert process.returncode == 2
+    assert b"no terminal to ask on" in err
+
+
+def test_asked_on_the_terminal(start, receiver, events):
+    controller, terminal = pty.openpty()
+    # A session's leader gets the first terminal it opens as its own.
+    shell = ("sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(terminal))
+    options = ("send", events, "--url", receiver.url, "--api-key", "-")
+    process = start(*options, before=shell, start_new_session=True)
+    shown = b""
+    while b"--api-key: " not in shown:
+        shown += os.read(controller, 1024)
+    os.write(controller, f"{CANARY}\n".encode())
+    assert process.wait(20) == 0
+    shown += os.read(controller, 4096)
+    os.close(controller)
+    os.close(terminal)
+    assert CANARY.encode() not in shown
+    assert receiver.received[0].header("X-API-Key") == CANARY
+
+
+YAML = """
+retention: {days: 7}
+destinations:
+  siem:
+    url: {url}/in
+    format: splunk
+    auth:
+      auth_type: api_key
+      api_key: "env:SECRET"
+      api_key_header: Authorization
+    retry_config: {max_retries: 1}
+    headers: {X-One: "1", X-Two: "file:two.txt"}
+  other: {url: {url}/other, format: custom, custom_template: "file:t.j2"}
+"""
+TOML = """
+[destinations.siem]
+url = "{url}/in"
+format = "splunk"
+headers = { X-One = "1", X-Two = "file:two.txt" }
+auth = { auth_type = "api_key", api_key = "env:SECRET", api_key_header = "Authorization" }
+[destinations.other]
+url = "{url}/other"
+"""
+
+
+@pytest.mark.parametrize(("suffix", "text"), [("yaml", YAML), ("toml", TOML), ("json", YAML)])
+def test_config_file(vaulytica, receiver, events, tmp_path, suffix, text):
+    text = text.replace("{url}", receiver.url)
+    if suffix == "json":
+        import yaml
+
+        text = json.dumps(yaml.safe_load(text))
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / f"relay.{suffix}").write_text(text)
+    (folder / "two.txt").write_text("second\n")
+    options = ("--config", f"etc/relay.{suffix}", "--to", "siem", "--header", "X-Three: 3")
+    done = vaulytica("send", events, *options)
+    assert (done.code, done.err) == (0, "")
+    received = receiver.received[0]
+    assert received.path == "/in"
+    assert received.header("Authorization") == f"Splunk {CANARY}"
+    assert [received.header(f"X-{n}") for n in ("One", "Two", "Three")] == ["1", "second", "3"]
+    assert json.loads(received.body)["host"] == "vaulytica"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("destinations: [", "relay.yaml does not parse: "),
+        ("destinations: {}", "has no destinations"),
+        ("[1]", "must hold a mapping"),
+        ("destinations:\n  other: {url: x}", "has no destination 'siem'; known are other"),
+        ("destinations:\n  sime: {url: x}", "did you mean sime?"),
+        ("destinations:\n  siem: 7", "relay.yaml:2: destination siem must be a mapping"),
+        ("destinations:\n  siem: {format: json}", "relay.yaml:2: has no url"),
+        (
+            "destinations:\n  siem:\n    url: https://a.example\n    formt: json",
+            "relay.yaml:4: destination siem has no setting formt; did you mean format?",
+        ),
+        (
+            "destinations:\n  siem:\n    url: https://a.example\n    auth:\n      api_kye: env:SECRET",
+            "relay.yaml:5: auth has no setting api_kye; did you mean api_key?",
+        ),
+        (
+            "destinations:\n  siem:\n    url: https://a.example\n    auth: {api_key: canary-5f2c-secret}",
+            "relay.yaml:2: auth.api_key takes a reference (env:NAME or file:PATH), not the secret",
+        ),
+        (
+            "destinations:\n  siem:\n    url: https://a.example\n    retry_config: {max_retries: -1}",
+            "max_retries",
+        ),
+        (
+            "destinations:\n  siem:\n    url: https://a.example\n    custom_template_func: x",
+            "relay.yaml:4: destination siem has no setting custom_template_func",
+        ),
+    ],
+)
+def test_config_files_that_are_wrong(vaulytica, tmp_path, text, words):
+    (tmp_path / "relay.yaml").write_text(text)
+    done = vaulytica("send", "--config", "relay.yaml", "--to", "siem")
+    assert done.code == 2
+    assert words in done.error
+
+
+def test_which_destination(vaulytica, tmp_path):
+    (tmp_path / "c.yaml").write_text("destinations:\n  a: {url: https://a}\n  b: {url: https://b}")
+    assert "--to NAME is missing; c.yaml has a, b" in vaulytica("send", "--config", "c.yaml").error
+    done = vaulytica("send", "--config", "c.yaml", "--to", "a", "--url", "https://c")
+    assert "either --url" in done.error
+    assert "cannot read nowhere" in vaulytica("send", "--config", "nowhere").error
