@@ -68,12 +68,12 @@ def start_up(rounds: int) -> list[str]:
             subprocess.run([sys.executable, "-c", code], check=True)
             measured.append(time.perf_counter() - started)
     bare, base, ours = (statistics.median(measured) for measured in costs.values())
+    ratio = (ours - bare) / (base - bare)
     return [
         "| import | ms above the bare interpreter | ratio |",
         "|---|---:|---:|",
         f"| pydantic, and one model | {1000 * (base - bare):.0f} | 1.00 |",
-        f"| vaulytica.integrations.webhook | {1000 * (ours - bare):.0f} "
-        f"| {(ours - bare) / (base - bare):.2f} |",
+        f"| vaulytica.integrations.webhook | {1000 * (ours - bare):.0f} | {ratio:.2f} |",
     ]
 
 
@@ -97,10 +97,11 @@ def report(rounds: int, seconds: float) -> str:
     if ours is not None:
         os.sched_setaffinity(0, {ours})
     with receiver(theirs) as (url, name):
+        system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+        where = f"client on one core, receiver ({name}) on another"
+        how = f"medians of {rounds} rounds of {seconds:g} s in which all take turns"
         lines = [
-            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; "
-            f"client on one core, receiver ({name}) on another; medians of {rounds} rounds of "
-            f"{seconds:g} s in which all take turns.",
+            f"{system}; {where}; {how}.",
             "",
             "### One after another",
             "",

@@ -5,6 +5,7 @@ Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -19,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from vaulytica import __version__
 from vaulytica.auth import SCHEMES
@@ -40,6 +42,7 @@ from vaulytica.urls import (
     url_secrets,
 )
 
+_NAME = re.compile(r"[\w-]{1,64}")
 _WEEK = 7 * 86400.0
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -198,8 +201,9 @@ class WebhookConfig(_Model):
     timeout: Seconds = Field(30.0, gt=0, le=86400)
     verify_ssl: bool = True
     custom_template: str | None = None
-    custom_template_func: Callable[[dict[str, Any]], Mapping[str, Any]] | None = Field(
-        None, exclude=True
+    # No JSON Schema has functions.
+    custom_template_func: SkipJsonSchema[Callable[[dict[str, Any]], Mapping[str, Any]] | None] = (
+        Field(None, exclude=True)
     )
     proxy: str | None = None
     trust_env: bool = False
@@ -290,7 +294,12 @@ class WebhookConfig(_Model):
             )
         key = _shown(auth.api_key)
         in_authorization = auth.api_key_header.lower() == "authorization"
-        if key and self.format == WebhookFormat.SPLUNK_HEC and in_authorization and len(key.split()) == 1:
+        if (
+            key
+            and self.format == WebhookFormat.SPLUNK_HEC
+            and in_authorization
+            and len(key.split()) == 1
+        ):
             # Splunk wants its scheme before the token; the guide's Example 1 gives the bare token.
             key = f"Splunk {key}"
         return auth.scheme(api_key=key, timeout=self.timeout)
@@ -386,7 +395,7 @@ def _config_error(model: type[BaseModel], error: ValidationError) -> WebhookConf
     """One line for all that is wrong, without the values given."""
     problems = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        where = ".".join(_shown_key(part) for part in problem["loc"])
         what = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             what = f"is no setting of {model.__name__}{_nearest(where, model)}"
@@ -394,6 +403,11 @@ def _config_error(model: type[BaseModel], error: ValidationError) -> WebhookConf
         else:
             problems.append(what if what.startswith(where) else f"{where}: {what}")
     return WebhookConfigError("; ".join(problems))
+
+
+def _shown_key(key: str | int) -> str:
+    """The key; but not one that names nothing: it may be a secret that was put in the wrong place."""
+    return str(key) if _NAME.fullmatch(str(key)) else "a key"
 
 
 def _nearest(name: str, model: type[BaseModel]) -> str:

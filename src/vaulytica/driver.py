@@ -71,17 +71,15 @@ class Driver:
         An error raised by either ends the call. After Ctrl-C no flow begins, and no retry is waited for.
         """
         crew = _Crew(self, flows, done)
-        if width <= 1:
-            crew.work()
-        else:
-            threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(width)]
-            try:
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
-            finally:
-                crew.stopped.set()
+        # Never in this thread: a request in flight would keep Ctrl-C from it until its time-out.
+        threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(max(1, width))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            crew.stopped.set()
         if crew.error is not None:
             raise crew.error
 
@@ -111,7 +109,7 @@ class _Crew:
         self._done: Callable[[Any], None] = done
         self._turn = threading.Lock()
         self.stopped = threading.Event()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def work(self) -> None:
         try:
@@ -119,7 +117,7 @@ class _Crew:
                 result = self._driver.run(flow, self._sleep)
                 with self._turn:
                     self._done(result)
-        except Exception as error:  # noqa: BLE001 - of the caller's code, mostly: the call raises it
+        except BaseException as error:  # noqa: BLE001 - of the caller's code (as is sys.exit's): the call raises it
             self.error = self.error or error
             self.stopped.set()
 

@@ -23,7 +23,7 @@ from vaulytica.delivery.policy import ONCE, Random
 from vaulytica.delivery.ports import AsyncTransport, Clock, Flow, Transport
 from vaulytica.delivery.run import OnResult, Run
 from vaulytica.driver import AsyncDriver, AsyncSleep, Driver, Sleep
-from vaulytica.errors import WebhookError, WebhookSecurityWarning
+from vaulytica.errors import WebhookError, WebhookEventError, WebhookSecurityWarning
 from vaulytica.events import Event, Severity
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class _Sender:
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} holds secrets; build it anew in each process")
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise WebhookError("the sender is closed; make a new one")
+
     def _batch_of(self, event: Event) -> Batch:
         destination = self.destination
         return Batch((encode(destination.format, event, destination.max_event_bytes),))
@@ -66,8 +70,7 @@ class _Sender:
         timestamp: datetime | str | float | None,
         event_id: str | None,
     ) -> Flow[list[Result]]:
-        if self._closed:
-            raise WebhookError("the sender is closed; make a new one")
+        self._refuse_if_closed()
         event = Event.create(
             event_type,
             event_data,
@@ -79,11 +82,17 @@ class _Sender:
         return deliver(self.destination, self._batch_of(event), self._clock, self._rng)
 
     def _one_try(self) -> Flow[list[Result]]:
+        self._refuse_if_closed()
         batch = self._batch_of(_test_event())
         return deliver(self.destination, batch, self._clock, self._rng, ONCE)
 
     def _check(self) -> Flow[CheckReport]:
-        return check(self.destination, self._batch_of(_test_event()), self._clock)
+        self._refuse_if_closed()
+        try:
+            batch: Batch | WebhookEventError = self._batch_of(_test_event())
+        except WebhookEventError as error:  # of a template that wants other data
+            batch = error
+        return check(self.destination, batch, self._clock)
 
     def _settled(self, results: list[Result]) -> bool:
         """True for a delivered event, else the error that fits, raised."""
@@ -93,8 +102,7 @@ class _Sender:
         raise error_of(result, result.outcome.reason, self.destination.origin)
 
     def _run(self, events: Iterable[object], on_result: OnResult | None) -> Run:
-        if self._closed:
-            raise WebhookError("the sender is closed; make a new one")
+        self._refuse_if_closed()
         return Run(self.destination, events, on_result)
 
 
@@ -248,4 +256,12 @@ def _async_curl_transport(config: WebhookConfig) -> AsyncTransport:
 
 
 def _test_event() -> Event:
-    return Event.create("vaulytica.test", {"message": "Vaulytica connection test"}, Severity.INFO)
+    # With the fields that the guide's own templates name.
+    data = {
+        "message": "Vaulytica connection test",
+        "file_id": "test",
+        "file_name": "vaulytica-test.txt",
+        "owner": "test@example.com",
+        "shared_with": "test@example.com",
+    }
+    return Event.create("vaulytica.test", data, Severity.INFO)

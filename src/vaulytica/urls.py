@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
@@ -100,13 +101,18 @@ def url_secrets(url: str) -> list[str]:
     """The texts of a URL that no message may hold: password, query, path, and what may be a token in it."""
     parts = urlsplit(url)
     userinfo = split_userinfo(url)[1]
-    secrets = [userinfo[1]] if userinfo and userinfo[1] else []
+    secrets = [userinfo[1], _basic(*userinfo)] if userinfo and userinfo[1] else []
     if parts.query:
         secrets += [parts.query, *(value for _, value in parse_qsl(parts.query))]
     secrets += [s for s in parts.path.split("/") if len(s) >= _SHORTEST_TOKEN]
     if len(parts.path) > 1:
         secrets.append(parts.path)
     return secrets + [unquote(s) for s in secrets if "%" in s]
+
+
+def _basic(username: str, password: str) -> str:
+    # A proxy is told its userinfo so, and may repeat it.
+    return base64.b64encode(f"{username}:{password}".encode("utf-8", "replace")).decode("ascii")
 
 
 def query_names(url: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -15,6 +16,10 @@ from vaulytica.delivery.request import Request, Response, checked_header
 from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
 
 EARLY = 60.0  # seconds before its end at which a token is renewed: the guide's 1-minute buffer
+_ERROR_CODES = frozenset({  # RFC 6749, 5.2 and 4.1.2.1
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "access_denied",
+    "unsupported_grant_type", "invalid_scope", "server_error", "temporarily_unavailable",
+})  # fmt: skip
 LONGEST = 366 * 86400  # seconds; a token said to live longer is renewed by then
 
 
@@ -54,6 +59,7 @@ class OAuth2Auth:
             timeout,
         )
         self._token: _Token | None = None
+        self._tokens: deque[str] = deque(maxlen=4)  # answers to old ones may still be on their way
         self._failure: AuthFailure | None = None
         self._fetches = 0
 
@@ -69,9 +75,8 @@ class OAuth2Auth:
         return (yield from send(_with_token(request, token)))
 
     def secrets(self) -> Sequence[str]:
-        """The client's secret, and the token of the hour."""
-        token = self._token
-        return (self._secret,) if token is None else (self._secret, token.value)
+        """The client's secret; the token, and those it took the place of."""
+        return (self._secret, *self._tokens)
 
     def _current(self, now: float) -> Flow[_Token]:
         token = self._token
@@ -84,6 +89,7 @@ class OAuth2Auth:
         if self._fetches == fetches_seen:
             try:
                 self._token, self._failure = (yield from self._fetched(now)), None
+                self._tokens.append(self._token.value)
             except AuthFailure as failure:
                 self._token, self._failure = None, failure
             self._fetches += 1
@@ -120,12 +126,12 @@ def _with_token(request: Request, token: _Token) -> Request:
 
 
 def _error_code(response: Response) -> str:
-    """RFC 6749's `error`, if the answer has one: never its other words, which may repeat the request."""
+    """RFC 6749's `error`, if the answer has one: never other words, which may repeat the request."""
     try:
         code = json.loads(response.body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return f" ({code[:80]})" if isinstance(code, str) else ""
+    return f" ({code})" if isinstance(code, str) and code in _ERROR_CODES else ""
 
 
 def _parsed(response: Response, now: float) -> _Token:

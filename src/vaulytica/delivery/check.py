@@ -14,7 +14,13 @@ from vaulytica.delivery.outcome import Delivered, Outcome, Reason, ReasonKind
 from vaulytica.delivery.policy import date_of
 from vaulytica.delivery.ports import Clock, Flow, Send, connect
 from vaulytica.delivery.request import Probe, Response
-from vaulytica.errors import Failure, FailureKind, TransportFailure
+from vaulytica.errors import (
+    Failure,
+    FailureKind,
+    TransportFailure,
+    WebhookEventError,
+    one_line,
+)
 
 CLOCK_TOLERANCE = 60.0  # seconds; signatures with timestamps usually allow 300
 CERTIFICATE_WARNING = 14  # days
@@ -76,7 +82,9 @@ class _Notes:
         return CheckReport(tuple(sorted(self.steps + rest, key=lambda step: order[step.name])))
 
 
-def check(destination: Destination, batch: Batch, clock: Clock) -> Flow[CheckReport]:
+def check(
+    destination: Destination, batch: Batch | WebhookEventError, clock: Clock
+) -> Flow[CheckReport]:
     """Connect, then make one attempt with a test event; say of each step how it went."""
     notes = _Notes()
     host = urlsplit(destination.url).hostname or ""
@@ -86,6 +94,10 @@ def check(destination: Destination, batch: Batch, clock: Clock) -> Flow[CheckRep
         _note_failure(notes, failure, destination, host)
         return notes.report()
     _note_connection(notes, probe, destination, host, clock.time())
+    if isinstance(batch, WebhookEventError):
+        advice = "the format cannot write the test event; try send_event with one of your own"
+        notes.add("event", StepState.FAILED, destination.redact(str(batch)), advice)
+        return notes.report()
     answers: list[Response] = []
     sent_at = clock.time()
     outcomes = yield from _watched(attempt(destination, batch, clock), answers)
@@ -134,7 +146,7 @@ def _note_failure(
         notes.add("name", StepState.OK, host)
     if name == "tls":
         notes.add("connect", StepState.OK, destination.origin)
-    notes.add(name, StepState.FAILED, destination.redact(str(failure)), advice)
+    notes.add(name, StepState.FAILED, destination.redact(one_line(str(failure))), advice)
 
 
 def _note_connection(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.ports import Auth, Format
+from vaulytica.delivery.redaction import redact
 from vaulytica.delivery.request import Header, Request
-
-REDACTED = "***"
-_SHORTEST_SECRET = 4  # a shorter text is part of too many words to be cut out of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,9 @@ class Destination:
     max_event_bytes: int = 10 * 1024 * 1024
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Destination holds secrets; build it anew in each process")
+
     @property
     def origin(self) -> str:
         """Scheme and host, all of the URL that is safe to show: paths and queries may hold tokens."""
@@ -49,11 +50,3 @@ class Destination:
     def redact(self, text: str) -> str:
         """The text with every known secret replaced: a destination may echo what it was sent."""
         return redact(text, (*self.secrets, *self.auth.secrets()))
-
-
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Replace each secret in the text, the longest first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET and secret in text:
-            text = text.replace(secret, REDACTED)
-    return text

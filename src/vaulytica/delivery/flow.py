@@ -19,7 +19,7 @@ from vaulytica.delivery.outcome import (
 from vaulytica.delivery.policy import GiveUp, Random, RetryPolicy, retry_after_seconds
 from vaulytica.delivery.ports import Clock, Flow, wait
 from vaulytica.delivery.request import Response
-from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
+from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_line
 
 
 def attempt(destination: Destination, batch: Batch, clock: Clock) -> Flow[list[Outcome]]:
@@ -91,12 +91,12 @@ _FAILURE_REASONS = {
 
 def _outcome_of_failure(failure: TransportFailure, destination: Destination) -> Outcome:
     kind = _FAILURE_REASONS.get(failure.kind, ReasonKind.UNREACHABLE)
-    reason = Reason(kind, destination.redact(str(failure)))
+    reason = Reason(kind, destination.redact(one_line(str(failure))))
     return Deferred(reason) if failure.retryable else Rejected(reason)
 
 
 def _outcome_of_no_credentials(failure: AuthFailure, destination: Destination) -> Outcome:
-    reason = Reason(ReasonKind.AUTH, destination.redact(str(failure)))
+    reason = Reason(ReasonKind.AUTH, destination.redact(one_line(str(failure))))
     return Deferred(reason, failure.retry_after) if failure.retryable else Rejected(reason)
 
 

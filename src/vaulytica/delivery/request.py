@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,9 @@ class Request(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Request({len(self.headers)} headers, {len(self.body)} bytes)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:  # rich would show all fields
+        return [("headers", len(self.headers)), ("bytes", len(self.body))]
 
     def with_headers(self, *headers: Header) -> Request:
         """The same request with more headers; the body stays the very same bytes."""
@@ -77,7 +81,9 @@ def checked_header(name: str, value: str, what: str = "header") -> Header:
     """The pair, if it can be a header; CR, LF, NUL and the like raise `WebhookConfigError`."""
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
         # The name is not repeated: whoever puts a whole header there puts a secret there.
-        raise WebhookConfigError(f"{what} name is not a valid one: it is empty, or holds : or a space…")
+        raise WebhookConfigError(
+            f"{what} name is not a valid one: it is empty, or holds : or a space…"
+        )
     if not isinstance(value, str):
         raise WebhookConfigError(f"the value of {what} {name} must be a string")
     if _FORBIDDEN_IN_VALUE.search(value):

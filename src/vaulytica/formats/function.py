@@ -11,6 +11,7 @@ from vaulytica.events import Event
 from vaulytica.formats.document import DocumentFormat
 from vaulytica.jsonvalues import Dumps, NotJSON, compact_json, plain
 
+_MOST_TOLD = 500  # characters
 TemplateFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
@@ -31,7 +32,7 @@ class FunctionFormat(DocumentFormat):
             made = self._function(context)
         except Exception as error:
             raise WebhookEventError(
-                f"custom_template_func raised {type(error).__name__}: {error}", event_id=event.id
+                f"custom_template_func raised {_told(error)}", event_id=event.id
             ) from error
         if not isinstance(made, Mapping):
             raise WebhookEventError(
@@ -43,6 +44,14 @@ class FunctionFormat(DocumentFormat):
         except NotJSON as error:
             raise WebhookEventError(str(error), event_id=event.id) from None
         return document
+
+
+def _told(error: Exception) -> str:
+    """The error as text, not too long; an error may even fail to tell of itself."""
+    try:
+        return f"{type(error).__name__}: {error}"[:_MOST_TOLD]
+    except Exception:  # noqa: BLE001
+        return type(error).__name__
 
 
 def template_context(event: Event) -> dict[str, Any]:

@@ -3,39 +3,47 @@
 Jinja2's own sandbox keeps templates from Python's internals, but not from `'a' * 10**9` or a loop in
 a loop. So the template's syntax tree is rewritten before it is compiled: each turn of a loop and each
 call of a macro is counted, and whatever can make a value grow goes through a guard that measures the
-value, all that it holds included, and charges it to the rendering's budget.
-What is not bounded: one filter over one value runs to its end; as every value is bounded, so is that.
+value, all that it holds included, and charges it to the rendering's budget: see `bounds`.
 """
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateRuntimeError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-MAX_SECONDS = 1.0
-MAX_SIZE = 1024 * 1024  # characters and items in one value, and of the output
-MAX_WORK = 16 * MAX_SIZE  # the same, over all values made in one rendering
-MAX_TURNS = 200_000
-MAX_INT_BITS = 4096
+from vaulytica.formats import bounds
+from vaulytica.formats.bounds import (
+    MAX_INT_BITS,
+    MAX_SIZE,
+    TooMuch,
+    charge,
+    join,
+    look_at_clock,
+    no_composed,
+    replace,
+    round_off,
+    sum_up,
+    text_of,
+    turn,
+)
 
 # Filters whose work is no more than a small multiple of their input's size.
 _FILTERS = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
-    "length", "list", "map", "max", "min", "random", "reject", "rejectattr", "reverse", "round",
+    "length", "list", "map", "max", "min", "random", "reject", "rejectattr", "reverse",
     "select", "selectattr", "sort", "unique",
 )  # fmt: skip
 _TEXT_FILTERS = (
     "capitalize", "lower", "string", "striptags", "title", "trim", "truncate", "upper", "urlencode",
     "wordcount",
 )  # fmt: skip
+_SET_BLOCK = "set block"  # a filter's name that no template can write
 # The str methods a template may call; others (ljust, zfill, format_map, expandtabs…) can grow at will.
 _STR_METHODS = frozenset({
     "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha",
@@ -46,138 +54,41 @@ _STR_METHODS = frozenset({
 })  # fmt: skip
 
 
-class TooMuch(TemplateRuntimeError):
-    """The template went over a bound."""
-
-
-class Literal(str):
-    """Text that the template's author wrote as a constant in an expression."""
-
-    __slots__ = ()
-
-
-class _Meter:
-    __slots__ = ("deadline", "turns", "work")
-
-    def __init__(self) -> None:
-        self.turns = self.work = 0
-        self.deadline = time.monotonic() + MAX_SECONDS
-
-
-_meter: ContextVar[_Meter | None] = ContextVar("vaulytica_template_meter", default=None)
-
-
-def metered(chunks: Callable[[], Iterator[str]]) -> str:
-    """Run a compiled template's root function to its end, within the bounds, and join its output."""
-    token = _meter.set(_Meter())
-    try:
-        pieces: list[str] = []
-        size = 0
-        for piece in chunks():
-            turn()
-            size += len(piece)
-            if size > MAX_SIZE:
-                raise TooMuch(f"the template's output is over {MAX_SIZE} characters")
-            pieces.append(piece)
-        return "".join(pieces)
-    finally:
-        _meter.reset(token)
-
-
-# --- What the rewritten template calls.
-
-
-def turn() -> str:
-    """Count one turn of a loop or one call, and look at the clock now and then."""
-    meter = _meter.get()
-    if meter is not None:  # None while Jinja2 compiles, when it folds constants
-        meter.turns += 1
-        if meter.turns > MAX_TURNS:
-            raise TooMuch(f"the template took more than {MAX_TURNS} turns of loops and calls")
-        if not meter.turns % 64 and time.monotonic() > meter.deadline:
-            raise TooMuch(f"the template took longer than {MAX_SECONDS:g} s")
-    return ""
-
-
-def charge(value: Any) -> Any:
-    """The value, if it and all it holds is within bounds; its size goes to the budget."""
-    turn()
-    size, stack = 0, [value]
-    while stack:
-        item = stack.pop()
-        size += 1 + (len(item) if isinstance(item, str) else 0)
-        stack += _parts(item)
-        if size + len(stack) > MAX_SIZE:
-            raise TooMuch(f"a value in the template is over {MAX_SIZE} in size")
-    meter = _meter.get()
-    if meter is not None:
-        meter.work += size
-        if meter.work > MAX_WORK:
-            raise TooMuch(f"the template made values of more than {MAX_WORK} in all")
-    return value
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return itertools.chain(value.keys(), value.values())
-    if isinstance(value, (list, tuple)):
-        return value
-    if isinstance(value, int) and value.bit_length() > MAX_INT_BITS:
-        raise TooMuch(f"an integer in the template is over {MAX_INT_BITS} bits")
-    if isinstance(value, Namespace):
-        raise TooMuch("a namespace cannot be kept in another value")
-    return ()
-
-
-def concat(*values: Any) -> str:
-    """`a ~ b ~ c`, if the result is within bounds."""
-    texts = [_text(value) for value in values]
-    if sum(map(len, texts)) > MAX_SIZE:
-        raise TooMuch(f"a text in the template is over {MAX_SIZE} characters")
-    return str(charge("".join(texts)))
-
-
-def _text(value: Any) -> str:
-    """The value as text, measured before it is written out."""
-    if value is None or isinstance(value, (str, int, float, list, tuple, dict)):
-        return str(charge(value))
-    if isinstance(value, StrictUndefined):
-        return str(value)  # raises, and names what is missing
-    raise SecurityError(f"a {type(value).__name__} cannot be made text; use |list first")
-
-
-def _join(value: Any, separator: str = "") -> str:
-    texts = [_text(item) for item in value]
-    if sum(map(len, texts)) + len(str(separator)) * len(texts) > MAX_SIZE:
-        raise TooMuch(f"join would make more than {MAX_SIZE} characters")
-    return str(separator).join(texts)
-
-
-def _replace(text: Any, old: str, new: str, count: int = -1) -> str:
-    whole, old, new = _text(text), str(old), str(new)
-    found = whole.count(old)
-    if len(whole) + (found if count < 0 else min(found, count)) * len(new) > MAX_SIZE:
-        raise TooMuch(f"replace would make more than {MAX_SIZE} characters")
-    return whole.replace(old, new, count)
-
-
-def _sum(values: Any) -> Any:
-    return sum(values)  # no start: numbers only, so it cannot add up lists
-
-
 def _guarded(filter_function: Callable[..., Any], *, of_text: bool = False) -> Callable[..., Any]:
     passes = getattr(filter_function, "jinja_pass_arg", None)  # Jinja2's mark: context first
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
         turn()
+        no_composed(*args, *kwargs.values())
         if of_text:
             at = 0 if passes is None else 1
-            args = (*args[:at], _text(args[at]), *args[at + 1 :])
-        return charge(filter_function(*args, **kwargs))
+            args = (*args[:at], text_of(args[at]), *args[at + 1 :])
+        result = charge(filter_function(*args, **kwargs))
+        look_at_clock()
+        return result
 
     if passes is not None:
         guarded.jinja_pass_arg = passes  # type: ignore[attr-defined]
     return guarded
+
+
+def _guarded_test(name: str, test: Callable[..., Any]) -> Callable[..., Any]:
+    passes = getattr(test, "jinja_pass_arg", None)
+
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if name not in ("defined", "undefined"):
+            no_composed(*args, *kwargs.values())
+        return test(*args, **kwargs)
+
+    if passes is not None:
+        guarded.jinja_pass_arg = passes  # type: ignore[attr-defined]
+    return guarded
+
+
+@pass_context  # the filter that ends a set block
+def _composed(context: Context, text: str) -> str:
+    sandbox = context.environment
+    return sandbox.composed(context, text) if isinstance(sandbox, Sandbox) else text
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -190,23 +101,43 @@ class Sandbox(ImmutableSandboxedEnvironment):
         known = self.filters
         self.filters = {name: _guarded(known[name]) for name in _FILTERS}
         self.filters |= {name: _guarded(known[name], of_text=True) for name in _TEXT_FILTERS}
-        self.filters |= {"join": _guarded(_join), "replace": _guarded(_replace), "sum": _sum}
+        for name, own in (
+            ("join", join),
+            ("replace", replace),
+            ("round", round_off),
+            ("sum", sum_up),
+        ):
+            self.filters[name] = _guarded(own)
+        self.filters[_SET_BLOCK] = _composed
+        known_tests: dict[str, Any] = dict(self.tests)
+        self.tests = {name: _guarded_test(name, test) for name, test in known_tests.items()}
         self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         return _instrument(super()._parse(source, name, filename))
 
+    def composed(self, context: Any, text: str) -> str:
+        """Marks the text that a macro or a set block has made, if it holds places of values."""
+        return text
+
+    def wrap_str_format(self, value: Any) -> None:
+        """No `str.format`: it pads to any width. (Jinja2 would let it through before asking below.)"""
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Only methods that cannot grow a text without bound; nothing with an underscore."""
+        no_composed(obj)
         if isinstance(obj, str) and attr not in _STR_METHODS:
             return False
-        if isinstance(obj, (bytes, int, float)):
+        if isinstance(obj, (bytes, int, float, type)):  # dict.update(event_data, …) would change it
             return False
         return super().is_safe_attribute(obj, attr, value)
 
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what the template calls, and charge for what it gives."""
         result = super().call(context, obj, *args, **kwargs)
+        if type(result) is str:
+            result = self.composed(context, result)
+        look_at_clock()
         return result if isinstance(result, Namespace) else charge(result)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -235,6 +166,8 @@ def _instrument(template: nodes.Template) -> nodes.Template:
             raise TemplateSyntaxError(
                 "a filter over a block is not supported; put it into the expression", block.lineno
             )
+        if isinstance(block, nodes.AssignBlock):
+            block.filter = nodes.Filter(None, _SET_BLOCK, [], [], None, None, lineno=block.lineno)
     for output in template.find_all(nodes.Output):
         output.nodes = [_mark_literals(node) for node in output.nodes]
     _guard_values(template)
@@ -274,5 +207,5 @@ def _guarded_value(node: Any) -> Any:
 
 
 def _guard(name: str, args: list[nodes.Expr], lineno: int) -> nodes.Call:
-    function = nodes.ImportedName(f"{__name__}.{name}", lineno=lineno)
+    function = nodes.ImportedName(f"{bounds.__name__}.{name}", lineno=lineno)
     return nodes.Call(function, args, [], None, None, lineno=lineno)

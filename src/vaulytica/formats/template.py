@@ -18,9 +18,10 @@ from jinja2.runtime import Context, Undefined
 
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event
+from vaulytica.formats.bounds import Composed, Literal, metered, no_composed
 from vaulytica.formats.document import DocumentFormat
 from vaulytica.formats.function import template_context
-from vaulytica.formats.sandbox import Literal, Sandbox, metered
+from vaulytica.formats.sandbox import Sandbox
 from vaulytica.jsonvalues import Dumps, NotJSON, canonical_json, compact_json, plain
 
 
@@ -38,7 +39,7 @@ class TemplateFormat(DocumentFormat):
         try:
             context = self._template.new_context(template_context(event))
             text = metered(lambda: self._template.root_render_func(context))
-            document = json.loads(context.values_slots.fill(text), parse_constant=_no_constant)
+            document = _read(context.values_slots.fill(text))
             if not isinstance(document, dict):
                 raise NotJSON(f"is not an object but {type(document).__name__}")
             checked: dict[str, Any] = plain(document, name="document")
@@ -67,10 +68,14 @@ class _Slots:
         self._pattern = re.compile(f"\ue000{self._mark}-([0-9]+)\ue001")
 
     def keep(self, value: Any) -> str:
-        if isinstance(value, str) and self._pattern.search(value):
-            return str(value)  # the output of a macro or a set block: its values are kept already
+        if isinstance(value, Composed):
+            return str(value)  # its values are kept already
         self._values.append(value)
         return f"\ue000{self._mark}-{len(self._values) - 1}\ue001"
+
+    def holds_place(self, text: str) -> bool:
+        """Whether there is a place of one of these values in the text."""
+        return self._mark in text
 
     def fill(self, text: str) -> str:
         """The rendered text with each value in its place."""
@@ -81,13 +86,17 @@ class _Slots:
             in_string = _in_string_after(static, in_string)
             value = self._values[int(slot[1])]
             filled += (static, _inside(value) if in_string else _outside(value))
+            if isinstance(value, Literal) and not in_string:
+                in_string = _in_string_after(value, in_string)  # it may be a quote that begins one
             position = slot.end()
-        rest = text[position:]
-        whole = "".join((*filled, rest))
-        start = self._mark[:6]  # a placeholder that a filter changed, as itself or as JSON wrote it
-        if f"\ue000{start}" in whole.lower() or f"\\ue000{start}" in whole.lower():
-            raise NotJSON("changed text that values had been put into already")
-        return whole
+        return "".join((*filled, text[position:]))
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise NotJSON("is nested too deep") from None
 
 
 def _in_string_after(static: str, in_string: bool) -> bool:
@@ -111,6 +120,7 @@ class _ToJSON(str):
 
 
 def _tojson(value: Any) -> _ToJSON:
+    no_composed(value)
     return _ToJSON(_json(value))
 
 
@@ -154,6 +164,9 @@ class _Environment(Sandbox):
         super().__init__(_keep_value)
         self.filters["tojson"] = _tojson
 
+    def composed(self, context: Any, text: str) -> str:
+        return Composed(text) if context.values_slots.holds_place(text) else text
+
 
 def _compile(template: str) -> Any:
     try:
@@ -166,6 +179,10 @@ def _compile(template: str) -> Any:
         raise WebhookConfigError("custom_template does not parse: it is nested too deep") from None
     except TemplateError as error:
         raise WebhookConfigError(f"custom_template does not compile: {error.message}") from None
+    # Jinja2 leaves some errors to Python: too many blocks in one another, an argument twice…
+    except Exception as error:  # noqa: BLE001
+        why = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise WebhookConfigError(f"custom_template does not compile: {why}") from None
 
 
 def _place(template: str, lineno: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -229,11 +230,10 @@ class AsyncCurlTransport:
 
     async def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
-        multi = self._running()
         exchange = self._pool.take()
         exchange.prepare(request)
         try:
-            await multi.add_handle(exchange.curl)
+            await self._running().add_handle(exchange.curl)
         except pycurl.error as error:
             self._pool.give_back(exchange)
             return exchange.failed(error)
@@ -254,12 +254,16 @@ class AsyncCurlTransport:
 
     async def aclose(self) -> None:
         """Drop all connections."""
-        import asyncio
-
-        multi, self._multi = self._multi, None
-        if multi is not None and self._loop is asyncio.get_running_loop():
-            await multi.aclose()
         self._pool.close()
+        self._drop()
+
+    def __del__(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        multi, self._multi = self._multi, None
+        if multi is not None and self._loop is not None:
+            _close_now(multi, self._loop)
 
     def forget(self) -> None:
         """Leave all connections to the parent process."""
@@ -273,8 +277,19 @@ class AsyncCurlTransport:
             self._running_loop = get_running_loop
         loop = self._running_loop()
         if self._multi is None or self._loop is not loop:
+            self._drop()
             self._multi, self._loop = pycurl.AsyncCurlMulti(), loop
         return self._multi
+
+
+def _close_now(multi: pycurl.AsyncCurlMulti, loop: asyncio.AbstractEventLoop) -> None:
+    """Close it, whatever became of its loop: freed as it is, it would ask a closed loop for watchers."""
+    from asyncio import _get_running_loop
+
+    if loop.is_running() and _get_running_loop() is not loop:
+        return  # in use by another thread
+    with suppress(StopIteration, RuntimeError):
+        multi.aclose().send(None)  # it awaits nothing
 
 
 _ALIVE: WeakSet[_Pool | AsyncCurlTransport] = WeakSet()

@@ -1,0 +1,79 @@
+"""A canary in every place where a secret can stand; and how to look for it in any text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import traceback
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+CANARY = "cAnArY.obviously-fake.0123456789"
+PIECE = 8  # so many characters of it in a row are a leak: half a secret helps to guess the rest
+
+
+def leaks(text: str) -> list[str]:
+    """The pieces of the canary, in any of its forms, that the text holds."""
+    forms = {CANARY, quote(CANARY, safe=""), json.dumps(CANARY)[1:-1]}
+    forms |= {base64.b64encode(f"robot:{CANARY}".encode()).decode()}
+    pieces = {form[at : at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
+    return sorted(piece for piece in pieces if piece in text)
+
+
+def _auth(**fields: str) -> Callable[[str], dict[str, Any]]:
+    return lambda base: {
+        "auth": {name: value.replace("BASE", base) for name, value in fields.items()}
+    }
+
+
+def _oauth2(url: str, secret: str = "obviously-other") -> Callable[[str], dict[str, Any]]:
+    return _auth(
+        auth_type="oauth2",
+        oauth2_token_url=url,
+        oauth2_client_id="robot",
+        oauth2_client_secret=secret,
+    )
+
+
+# Each makes the settings of a config, given the origin ("http://127.0.0.1:8080") of the destination.
+PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "api_key": _auth(auth_type="api_key", api_key=CANARY),
+    "api_key with a scheme": _auth(
+        auth_type="api_key", api_key=f"Splunk {CANARY}", api_key_header="Authorization"
+    ),
+    "bearer_token": _auth(auth_type="bearer_token", bearer_token=CANARY),
+    "password": _auth(auth_type="basic_auth", username="robot", password=CANARY),
+    "hmac_secret": _auth(auth_type="hmac_sha256", hmac_secret=CANARY),
+    "oauth2_client_secret": _oauth2("BASE/token", CANARY),
+    "oauth2_token_url's path": _oauth2(f"BASE/{CANARY}/token"),
+    "oauth2_token_url's query": _oauth2(f"BASE/token?key={CANARY}"),
+    "url's userinfo": lambda base: {"url": f"{base}/hook".replace("//", f"//robot:{CANARY}@", 1)},
+    "url's path": lambda base: {"url": f"{base}/services/T0/{CANARY}"},
+    "url's query": lambda base: {"url": f"{base}/hook?x=1&token={CANARY}"},
+    "url's query, encoded": lambda base: {
+        "url": f"{base}/hook?%74oken={CANARY.replace('.', '%2E')}"
+    },
+    "Authorization": lambda base: {"headers": {"Authorization": f"Splunk {CANARY}"}},
+    "DD-API-KEY": lambda base: {"headers": {"DD-API-KEY": CANARY}},
+    "X-Auth-Token": lambda base: {"headers": {"x-auth-token": CANARY}},
+    "Cookie": lambda base: {"headers": {"Cookie": f"session={CANARY}"}},
+    "proxy's password": lambda base: {"proxy": base.replace("//", f"//robot:{CANARY}@", 1)},
+}
+
+
+def settings_with(place: str, base: str) -> dict[str, Any]:
+    """A config's settings with the canary in that place, for a destination of that origin."""
+    return {"url": f"{base}/hook", "timeout": 2.0, **PLACES[place](base)}
+
+
+def texts_of(error: BaseException) -> str:
+    """All that an error may put in a log: its traceback with all causes, each one's fields, and pickles."""
+    texts = traceback.format_exception(error)
+    link: BaseException | None = error
+    while link is not None:
+        texts += [str(link), repr(link), repr(link.args), repr(vars(link))]
+        texts.append(pickle.dumps(link, 0).decode("latin-1"))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return " ".join(texts)

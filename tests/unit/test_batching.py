@@ -1,0 +1,165 @@
+"""Cutting entries into batches: nothing lost, nothing reordered, limits kept, no reading ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.heart import LinesFormat, batch_of, guide_event
+from vaulytica.delivery.batching import Batch, cut, encode
+from vaulytica.delivery.outcome import Rejected, Result
+from vaulytica.errors import WebhookEventError
+from vaulytica.formats import FORMATS
+
+BAD: list[Any] = [
+    None,
+    "text",
+    5,
+    [],
+    {},
+    {"data": {}},
+    {"type": ""},
+    {"type": "t", "severity": "WARN"},
+    {"type": "t", "data": {"a": float("nan")}},
+    {"type": "t", "data": []},
+    {"type": "t", "data": {1: 2}},
+    {"type": "t", "timestamp": "yesterday"},
+    {"type": "t", "id": "a b"},
+    {"type": "t", "level": "info"},
+    {"type": "t", "data": {"body": "x" * 600}},
+]
+
+
+def good(size: int) -> dict[str, Any]:
+    return {"type": "t", "data": {"a": "x" * size}}
+
+
+def size_of(entry: dict[str, Any]) -> int:
+    return len(LinesFormat().encode(guide_event(**entry)))
+
+
+ENTRIES = st.lists(st.builds(good, st.integers(0, 300)) | st.sampled_from(BAD), max_size=40)
+
+
+@given(entries=ENTRIES, max_events=st.integers(1, 9), max_bytes=st.integers(400, 1500))
+def test_everything_comes_out_once_in_order_and_within_the_limits(
+    entries: list[Any], max_events: int, max_bytes: int
+) -> None:
+    format = LinesFormat(max_events, max_bytes)
+    items, results = [], []
+    for piece in cut(format, iter(entries), 500):
+        if isinstance(piece, Result):
+            results.append(piece)
+            continue
+        assert 1 <= len(piece) <= max_events
+        assert len(piece.body(format)) <= max_bytes
+        assert piece.body(format) == b"".join(item.part for item in piece.items)
+        items += piece.items
+    assert [item.position for item in items] == sorted(item.position for item in items)
+    assert [r.position for r in results] == sorted(r.position for r in results)
+    bad = {n for n, entry in enumerate(entries) if any(entry is one for one in BAD)}
+    assert {r.position for r in results} == bad
+    assert {item.position for item in items} == set(range(len(entries))) - bad
+    for item in items:
+        assert item.event.data == entries[item.position]["data"]
+        assert item.part == format.encode(item.event)
+    for result in results:
+        assert isinstance(result.outcome, Rejected)
+        assert result.attempts == 0
+        assert "\n" not in result.outcome.reason.text
+
+
+@given(sizes=st.lists(st.integers(0, 200), min_size=1, max_size=30))
+def test_batches_are_as_large_as_the_limits_allow(sizes: list[int]) -> None:
+    entries = [good(size) for size in sizes]
+    batches = list(cut(LinesFormat(5, 600), entries, 10_000))
+    for batch, following in pairwise(batches):
+        assert isinstance(batch, Batch)
+        assert isinstance(following, Batch)
+        used = sum(len(item.part) for item in batch.items)
+        assert len(batch) == 5 or used + len(following.items[0].part) > 600
+
+
+def test_an_event_of_exactly_the_limit_is_taken() -> None:
+    entry = good(100)
+    size = size_of(entry)
+    (batch,) = cut(LinesFormat(5, size), [entry], 10_000)
+    assert isinstance(batch, Batch)
+    for limits in ((size - 1, 10_000), (10_000, size - 1)):
+        (result,) = cut(LinesFormat(5, limits[0]), [entry], limits[1])
+        assert isinstance(result, Result)
+
+
+def test_an_event_that_is_too_large_says_by_how_much() -> None:
+    event = guide_event(data={"body": "x" * 1000})
+    with pytest.raises(WebhookEventError) as caught:
+        encode(LinesFormat(), event, 500)
+    size = len(LinesFormat().encode(event))
+    assert str(caught.value) == f"the event is {size} bytes as lines, over the limit of 500"
+    assert caught.value.event_id == event.id
+
+
+def test_bad_entries_leave_their_neighbours_together() -> None:
+    entries = [good(1), None, good(2), {"type": ""}, good(3)]
+    pieces = list(cut(LinesFormat(3), entries, 10_000))
+    assert [type(piece) for piece in pieces] == [Result, Result, Batch]
+    assert [item.position for item in pieces[2].items] == [0, 2, 4]  # type: ignore[union-attr]
+
+
+def test_nothing_is_read_before_it_is_needed() -> None:
+    taken: list[int] = []
+
+    def entries() -> Iterator[dict[str, Any]]:
+        for number in range(100):
+            taken.append(number)
+            yield good(number)
+
+    pieces = cut(LinesFormat(3), entries(), 10_000)
+    assert taken == []
+    next(pieces)
+    assert taken == [0, 1, 2]
+    next(pieces)
+    assert taken == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_bad_entry_comes_out_as_soon_as_it_is_read() -> None:
+    def entries() -> Iterator[Any]:
+        yield None
+        raise AssertionError("read too far")
+
+    assert isinstance(next(cut(LinesFormat(3), entries(), 10_000)), Result)
+
+
+def test_one_event_a_request_reads_one_entry() -> None:
+    def entries() -> Iterator[Any]:
+        yield good(1)
+        raise AssertionError("read too far")
+
+    piece = next(cut(FORMATS.load("json")(), entries(), 10_000))
+    assert isinstance(piece, Batch)
+
+
+def test_each_event_is_encoded_once() -> None:
+    format = LinesFormat(4)
+    list(cut(format, [good(n) for n in range(10)], 10_000))
+    assert format.encoded == 10
+
+
+def test_no_entries_are_no_batches() -> None:
+    assert list(cut(LinesFormat(), [], 10_000)) == []
+
+
+def test_a_batchs_id_is_its_events() -> None:
+    one, two = guide_event(), guide_event()
+    format = LinesFormat()
+    assert batch_of(format, one).id == one.id
+    both = batch_of(format, one, two).id
+    assert both == batch_of(format, one, two).id
+    assert both != batch_of(format, two, one).id
+    assert both.isascii()
+    assert len(both) <= 256
