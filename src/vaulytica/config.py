@@ -5,44 +5,43 @@ Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from vaulytica import __version__
+from vaulytica.assembly import (
+    known_secrets,
+    make_format,
+    make_headers,
+    refuse_cleartext,
+    with_splunk_scheme,
+)
 from vaulytica.auth import SCHEMES
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.policy import RetryPolicy
-from vaulytica.delivery.ports import Auth, Format
-from vaulytica.delivery.request import Header, checked_header
+from vaulytica.delivery.ports import Auth
 from vaulytica.errors import WebhookConfigError
 from vaulytica.formats import FORMATS
-from vaulytica.jsonvalues import MAX_BYTES, canonical_json, compact_json
+from vaulytica.jsonvalues import MAX_BYTES
+from vaulytica.settings import Settings
 from vaulytica.urls import (
     checked_proxy,
     checked_url,
-    is_cleartext,
     is_credential,
     origin,
     query_names,
     split_userinfo,
-    url_secrets,
 )
 
-_NAME = re.compile(r"[\w-]{1,64}")
 _WEEK = 7 * 86400.0
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -82,24 +81,7 @@ _CREDENTIALS = (
 _AUTH_ALIASES = {"bearer": "bearer_token", "basic": "basic_auth", "hmac": "hmac_sha256"}
 
 
-class _Model(BaseModel):
-    """A model whose errors are one line and repeat no value, and which cannot be pickled."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    if not TYPE_CHECKING:  # type checkers see the fields as arguments
-
-        def __init__(self, **settings: Any) -> None:
-            try:
-                super().__init__(**settings)
-            except ValidationError as error:
-                raise _config_error(type(self), error) from None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds secrets; build it anew in each process")
-
-
-class WebhookAuth(_Model):
+class WebhookAuth(Settings):
     """Credentials for one scheme; a scheme with its secret missing raises `WebhookConfigError`."""
 
     auth_type: WebhookAuthType = WebhookAuthType.NONE
@@ -171,7 +153,7 @@ class WebhookAuth(_Model):
         return made
 
 
-class WebhookRetryConfig(_Model):
+class WebhookRetryConfig(Settings):
     """When to try again, in seconds: the guide's retry table, and bounds on the whole."""
 
     max_retries: int = Field(3, ge=0, le=1_000_000)
@@ -187,7 +169,7 @@ class WebhookRetryConfig(_Model):
         return RetryPolicy(**self.model_dump())
 
 
-class WebhookConfig(_Model):
+class WebhookConfig(Settings):
     """One destination, in the guide's words. `timeout` in seconds bounds a whole attempt.
 
     Wrong settings raise `WebhookConfigError` here, not when an event is sent.
@@ -268,18 +250,24 @@ class WebhookConfig(_Model):
         url, userinfo = split_userinfo(self.url)
         auth = self._auth(userinfo)
         self._refuse_cleartext(url, auth)
-        format = self._format()
+        # The guide's verifier re-serialises what it got, so signed bodies are written its way.
+        signed = self.auth.auth_type is WebhookAuthType.HMAC_SHA256
+        format = make_format(
+            self.format, self.custom_template, self.custom_template_func, canonical=signed
+        )
+        urls = (self.url, self.auth.oauth2_token_url, self.proxy)
         return Destination(
+            name=origin(url),
             url=url,
             format=format,
             auth=auth,
-            headers=self._headers(auth, format),
+            headers=make_headers(self.headers, auth, format, self._id_headers()),
             id_headers=self._id_headers(),
             retry=self.retry_config.policy(),
             timeout=self.timeout,
             concurrency=self.concurrency,
             max_event_bytes=self.max_event_bytes,
-            secrets=self._secrets(),
+            secrets=known_secrets(urls, self.headers),
         )
 
     def _auth(self, userinfo: tuple[str, str] | None) -> Auth:
@@ -287,42 +275,14 @@ class WebhookConfig(_Model):
         if userinfo is not None:
             if auth.auth_type is not WebhookAuthType.NONE:
                 raise WebhookConfigError("the url holds userinfo and auth is set; give only one")
+            name, password = userinfo
             auth = WebhookAuth(
-                auth_type=WebhookAuthType.BASIC_AUTH,
-                username=userinfo[0],
-                password=SecretStr(userinfo[1]),
+                auth_type=WebhookAuthType.BASIC_AUTH, username=name, password=SecretStr(password)
             )
         key = _shown(auth.api_key)
-        in_authorization = auth.api_key_header.lower() == "authorization"
-        if (
-            key
-            and self.format == WebhookFormat.SPLUNK_HEC
-            and in_authorization
-            and len(key.split()) == 1
-        ):
-            # Splunk wants its scheme before the token; the guide's Example 1 gives the bare token.
-            key = f"Splunk {key}"
+        if key is not None and self.format == WebhookFormat.SPLUNK_HEC:
+            key = with_splunk_scheme(key, auth.api_key_header)
         return auth.scheme(api_key=key, timeout=self.timeout)
-
-    def _format(self) -> Format:
-        # The guide's verifier re-serialises what it got, so signed bodies are written its way.
-        signed = self.auth.auth_type is WebhookAuthType.HMAC_SHA256
-        dumps = canonical_json if signed else compact_json
-        template, function = self.custom_template, self.custom_template_func
-        if self.format != WebhookFormat.CUSTOM:
-            if template is not None or function is not None:
-                raise WebhookConfigError('custom_template needs format="custom"')
-            made: Format = FORMATS.load(self.format)(dumps=dumps)
-            return made
-        if (template is None) == (function is None):
-            raise WebhookConfigError(
-                'format="custom" needs either custom_template or custom_template_func'
-            )
-        if function is not None:
-            made = FORMATS.load("function")(function, dumps=dumps)
-        else:
-            made = FORMATS.load("template")(template, dumps=dumps)
-        return made
 
     def _id_headers(self) -> tuple[str, ...]:
         names = (
@@ -331,87 +291,16 @@ class WebhookConfig(_Model):
         )
         return tuple(name for name, wanted in names if wanted)
 
-    def _headers(self, auth: Auth, format: Format) -> tuple[Header, ...]:
-        """Ours, then the user's, which win; a clash with what is set per request raises."""
-        headers: dict[str, Header] = {
-            "content-type": checked_header("Content-Type", format.content_type),
-            "user-agent": ("User-Agent", f"vaulytica/{__version__}"),
-        }
-        taken = {name.lower(): "the event id" for name in self._id_headers()}
-        taken |= dict.fromkeys(("content-length", "transfer-encoding", "expect"), "the HTTP client")
-        for name in auth.header_names:
-            if name.lower() in {*taken, *headers, "host", "connection"}:
-                raise WebhookConfigError(f"header {name} is not one that auth can have for itself")
-        taken |= {name.lower(): "auth" for name in auth.header_names}
-        seen: set[str] = set()
-        for name, value in self.headers.items():
-            lower = name.lower()
-            if lower in taken:
-                raise WebhookConfigError(
-                    f"header {name} clashes with the one set by {taken[lower]}"
-                )
-            if lower in seen:
-                raise WebhookConfigError(f"header {name} is given twice")
-            seen.add(lower)
-            headers[lower] = checked_header(name, value)
-        return tuple(headers.values())
-
     def _refuse_cleartext(self, url: str, auth: Auth) -> None:
-        names = [*self.headers, *query_names(url)]
-        carries = auth.name not in ("none", "hmac_sha256") or any(map(is_credential, names))
-        token_url = self.auth.oauth2_token_url
         if self.allow_insecure:
             return
-        if carries:
-            _refuse_if_cleartext(url, self.proxy, "url")
+        names = [*self.headers, *query_names(url)]
+        if auth.name not in ("none", "hmac_sha256") or any(map(is_credential, names)):
+            refuse_cleartext(url, self.proxy, "url")
+        token_url = self.auth.oauth2_token_url
         if token_url is not None and self.auth.auth_type is WebhookAuthType.OAUTH2:
-            _refuse_if_cleartext(token_url, self.proxy, "oauth2_token_url")
-
-    def _secrets(self) -> tuple[str, ...]:
-        secrets = [*url_secrets(self.url)]
-        if self.auth.oauth2_token_url is not None:
-            secrets += url_secrets(self.auth.oauth2_token_url)
-        if self.proxy is not None:
-            secrets += url_secrets(self.proxy)
-        for name, value in self.headers.items():
-            if is_credential(name):
-                secrets += [value, *value.split()[1:]]
-        return tuple(dict.fromkeys(secrets))
-
-
-def _refuse_if_cleartext(url: str, proxy: str | None, what: str) -> None:
-    if is_cleartext(url, proxy):
-        raise WebhookConfigError(
-            f"{what}: credentials over plain http would be readable on the way; "
-            "use https, or set allow_insecure=True"
-        )
+            refuse_cleartext(token_url, self.proxy, "oauth2_token_url")
 
 
 def _shown(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
-
-
-def _config_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:
-    """One line for all that is wrong, without the values given."""
-    problems = []
-    for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(_shown_key(part) for part in problem["loc"])
-        what = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            what = f"is no setting of {model.__name__}{_nearest(where, model)}"
-            problems.append(f"{where} {what}")
-        else:
-            problems.append(what if what.startswith(where) else f"{where}: {what}")
-    return WebhookConfigError("; ".join(problems))
-
-
-def _shown_key(key: str | int) -> str:
-    """The key; but not one that names nothing: it may be a secret that was put in the wrong place."""
-    return str(key) if _NAME.fullmatch(str(key)) else "a key"
-
-
-def _nearest(name: str, model: type[BaseModel]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, model.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -11,7 +11,7 @@ import random
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vaulytica.config import WebhookConfig
 from vaulytica.delivery.batching import Batch, encode
@@ -21,6 +21,7 @@ from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.outcome import Delivered, Report, Result, error_of
 from vaulytica.delivery.policy import ONCE, Random
 from vaulytica.delivery.ports import AsyncTransport, Clock, Flow, Transport
+from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.run import OnResult, Run
 from vaulytica.driver import AsyncDriver, AsyncSleep, Driver, Sleep
 from vaulytica.errors import WebhookError, WebhookEventError, WebhookSecurityWarning
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("vaulytica")
 
 
-class _Sender:
+class _Sender(HoldsSecrets):
     """What both senders share: the destination, and all that needs no driver."""
 
     def __init__(self, config: WebhookConfig, clock: Clock, rng: Random) -> None:
@@ -42,17 +43,14 @@ class _Sender:
         self._closed = False
         if not config.verify_ssl:
             warnings.warn(
-                f"verify_ssl=False: whoever is on the way to {self.destination.origin} can read "
+                f"verify_ssl=False: whoever is on the way to {self.destination.name} can read "
                 "and change what is sent",
                 WebhookSecurityWarning,
                 stacklevel=3,
             )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.destination.origin}, {self.destination.format.name})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds secrets; build it anew in each process")
+        return f"{type(self).__name__}({self.destination.name}, {self.destination.format.name})"
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -99,7 +97,7 @@ class _Sender:
         (result,) = results
         if isinstance(result.outcome, Delivered):
             return True
-        raise error_of(result, result.outcome.reason, self.destination.origin)
+        raise error_of(result, result.outcome.reason, self.destination.name)
 
     def _run(self, events: Iterable[object], on_result: OnResult | None) -> Run:
         self._refuse_if_closed()

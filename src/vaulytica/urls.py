@@ -16,6 +16,8 @@ _CREDENTIAL_NAME = re.compile(
     r"auth|token|key|secret|password|cookie|signature|credential", re.IGNORECASE
 )
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+# Python's codec is of 2003, and would lead to another host than browsers (IDNA 2008) do.
+_IDNA_DIFFERS = frozenset("ßς\u200c\u200d")
 _SHORTEST_TOKEN = 10  # a path segment this long may be a token, as in chat webhooks
 
 
@@ -64,6 +66,10 @@ def _split(url: str, what: str) -> SplitResult:
 def _ascii_host(host: str, what: str) -> str:
     if ":" in host:
         return f"[{host}]"
+    if set(host) & _IDNA_DIFFERS:
+        raise WebhookConfigError(
+            f"{what} has a host name that IDNA 2003 and 2008 read differently; write it as xn--…"
+        )
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:

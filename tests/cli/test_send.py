@@ -82,7 +82,7 @@ def test_bad_lines_and_their_neighbours(vaulytica, receiver, tmp_path):
         stdin="\n".join(lines).encode("latin-1"),
     )  # fmt: skip
     assert done.code == 1
-    assert [b["data"]["n"] for b in bodies(receiver)] == [1, 2]
+    assert sorted(b["data"]["n"] for b in bodies(receiver)) == [1, 2]  # eight at a time
     rows = report_of(report)
     assert [row["line"] for row in rows] == list(range(1, 11))
     assert [row["outcome"] for row in rows] == ["delivered", *["rejected"] * 8, "delivered"]
@@ -183,7 +183,7 @@ def test_interrupted(start, tmp_path, number):
     summary = json.loads(out)
     assert process.returncode == 1
     assert summary["interrupted"] is True
-    assert summary["delivered"] >= 16
+    assert summary["delivered"] + summary["unknown"] >= 16  # whose answers may not have been read
     assert 1 <= summary["unknown"] <= 8
     (line,) = err.decode().splitlines()
     assert "interrupted" in line

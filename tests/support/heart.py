@@ -138,6 +138,7 @@ def destination(**changes: Any) -> Destination:
     from vaulytica.auth.none import NoAuth
 
     settings = {
+        "name": "https://siem.example.com",
         "url": "https://siem.example.com/hook",
         "format": FORMATS.load("json")(),
         "auth": NoAuth(),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vaulytica.delivery.ports import Flow, Send
+from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Request, Response, checked_header
 from vaulytica.errors import WebhookConfigError
 
 
-class FixedHeaderAuth:
+class FixedHeaderAuth(HoldsSecrets):
     """Adds one header; `secrets` are the texts in it that must never show."""
 
     name: str

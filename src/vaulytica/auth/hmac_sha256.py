@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from vaulytica.auth.fixed import needed
 from vaulytica.delivery.ports import Flow, Send
+from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Request, Response, checked_header
 
 
-class HmacSha256Auth:
+class HmacSha256Auth(HoldsSecrets):
     """`X-Signature: <hex>` over exactly the bytes that are sent, made anew at each attempt."""
 
     name = "hmac_sha256"

@@ -12,6 +12,7 @@ from vaulytica.auth.fixed import needed
 from vaulytica.delivery.outcome import Deferred, outcome_of_status
 from vaulytica.delivery.policy import retry_after_seconds
 from vaulytica.delivery.ports import Flow, alone, send
+from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Request, Response, checked_header
 from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
 
@@ -29,7 +30,7 @@ class _Token:
     use_until: float
 
 
-class OAuth2Auth:
+class OAuth2Auth(HoldsSecrets):
     """`Authorization: Bearer <token>`; without a token nothing is sent: `AuthFailure`."""
 
     name = "oauth2"

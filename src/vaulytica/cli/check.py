@@ -27,7 +27,7 @@ def check(
 
     with WebhookSender(destination.webhook_config()) as sender:
         report = sender.check()
-        origin = sender.destination.origin
+        origin = sender.destination.name
     if json:
         steps = [asdict(step) for step in report.steps]
         json_line({"destination": origin, "ok": report.ok, "steps": steps})

@@ -145,7 +145,7 @@ def _note_failure(
     if name != "name":
         notes.add("name", StepState.OK, host)
     if name == "tls":
-        notes.add("connect", StepState.OK, destination.origin)
+        notes.add("connect", StepState.OK, destination.name)
     notes.add(name, StepState.FAILED, destination.redact(one_line(str(failure))), advice)
 
 
@@ -158,7 +158,7 @@ def _note_connection(
         return
     notes.add("name", StepState.OK, host)
     notes.add("address", StepState.OK, probe.address)
-    notes.add("connect", StepState.OK, destination.origin)
+    notes.add("connect", StepState.OK, destination.name)
     if not destination.url.startswith("https:"):
         notes.add("tls", StepState.WARNING, "plain http: anyone on the way can read", "use https")
     elif probe.certificate is None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
-from urllib.parse import urlsplit
 
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.ports import Auth, Format
-from vaulytica.delivery.redaction import redact
+from vaulytica.delivery.redaction import HoldsSecrets, redact
 from vaulytica.delivery.request import Header, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """Built from a `WebhookConfig`, or by hand from parts. `secrets` are texts no message may hold.
+class Destination(HoldsSecrets):
+    """Built from a `WebhookConfig`, or by hand from parts. `name` is what messages call it.
 
-    `id_headers` name the headers that carry the event's id; `headers` go with every request.
+    `secrets` are texts no message may hold; `id_headers` name the headers that carry the event's id; `headers` go with every request.
     """
 
+    name: str
     url: str = field(repr=False)
     format: Format
     auth: Auth = field(repr=False)
@@ -30,15 +29,6 @@ class Destination:
     concurrency: int = 8
     max_event_bytes: int = 10 * 1024 * 1024
     secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("Destination holds secrets; build it anew in each process")
-
-    @property
-    def origin(self) -> str:
-        """Scheme and host, all of the URL that is safe to show: paths and queries may hold tokens."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def request(self, batch: Batch) -> Request:
         """The request for a batch, before auth: the same id headers at every attempt."""

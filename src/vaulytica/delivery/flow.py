@@ -73,7 +73,7 @@ def deliver(
             ]
         batch = Batch(tuple(item for item, _ in deferred))
         why = f"attempt {attempts} of {policy.max_retries + 1}: {deferred[0][1].reason.text}"
-        yield from wait(step.delay, f"{destination.origin}: {why}")
+        yield from wait(step.delay, f"{destination.name}: {why}")
 
 
 def not_sent(batch: Batch, why: str) -> list[Result]:

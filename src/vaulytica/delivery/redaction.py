@@ -1,16 +1,26 @@
-"""Redaction: no secret in a text, however the destination that echoes it has written it."""
+"""Redaction: no secret in a text or a pickle, however the destination that echoes it has written it."""
 
 from __future__ import annotations
 
 import html
 import json
 from collections.abc import Iterable
+from typing import NoReturn
 from urllib.parse import quote, quote_plus
 
 from vaulytica.errors import one_line
 
 REDACTED = "***"
 _SHORTEST = 4  # a shorter text is part of too many words to be cut out of them
+
+
+class HoldsSecrets:
+    """Something that cannot be pickled, since the pickle would show its secrets."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds secrets; build it anew in each process")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

@@ -1,0 +1,94 @@
+"""Assembly: the parts of a destination, made of plain settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from vaulytica import __version__
+from vaulytica.delivery.ports import Auth, Format
+from vaulytica.delivery.request import Header, checked_header
+from vaulytica.errors import WebhookConfigError
+from vaulytica.formats import FORMATS
+from vaulytica.formats.function import TemplateFunction
+from vaulytica.jsonvalues import canonical_json, compact_json
+from vaulytica.urls import is_cleartext, is_credential, url_secrets
+
+_SET_BY_CLIENT = ("content-length", "transfer-encoding", "expect")
+_NEVER_AUTH = (*_SET_BY_CLIENT, "content-type", "user-agent", "host", "connection")
+
+
+def make_format(
+    name: str, template: str | None, function: TemplateFunction | None, *, canonical: bool
+) -> Format:
+    """The format of that name; `custom` is made of a template or a function.
+
+    `canonical` bodies are what `json.dumps(payload, sort_keys=True)` writes.
+    """
+    dumps = canonical_json if canonical else compact_json
+    made: Format
+    if name != "custom":
+        if template is not None or function is not None:
+            raise WebhookConfigError('custom_template needs format="custom"')
+        made = FORMATS.load(name)(dumps=dumps)
+    elif (template is None) == (function is None):
+        raise WebhookConfigError(
+            'format="custom" needs either custom_template or custom_template_func'
+        )
+    elif function is not None:
+        made = FORMATS.load("function")(function, dumps=dumps)
+    else:
+        made = FORMATS.load("template")(template, dumps=dumps)
+    return made
+
+
+def with_splunk_scheme(api_key: str, header: str) -> str:
+    """The key with `Splunk ` before it where it goes into Authorization without a scheme.
+
+    Splunk wants its scheme there; the guide's Example 1 gives the bare token.
+    """
+    bare = len(api_key.split()) == 1
+    return f"Splunk {api_key}" if bare and header.lower() == "authorization" else api_key
+
+
+def make_headers(
+    given: Mapping[str, str], auth: Auth, format: Format, id_headers: Iterable[str]
+) -> tuple[Header, ...]:
+    """Ours, then the user's, which win; a clash with what is set for each request raises."""
+    headers: dict[str, Header] = {
+        "content-type": checked_header("Content-Type", format.content_type),
+        "user-agent": ("User-Agent", f"vaulytica/{__version__}"),
+    }
+    taken = {name.lower(): "the event id" for name in id_headers}
+    for name in auth.header_names:
+        if name.lower() in taken or name.lower() in _NEVER_AUTH:
+            raise WebhookConfigError(f"header {name} is not one that auth can have for itself")
+    taken |= dict.fromkeys(_SET_BY_CLIENT, "the HTTP client")
+    taken |= {name.lower(): "auth" for name in auth.header_names}
+    seen: set[str] = set()
+    for name, value in given.items():
+        lower = name.lower()
+        if lower in taken:
+            raise WebhookConfigError(f"header {name} clashes with the one set by {taken[lower]}")
+        if lower in seen:
+            raise WebhookConfigError(f"header {name} is given twice")
+        seen.add(lower)
+        headers[lower] = checked_header(name, value)
+    return tuple(headers.values())
+
+
+def refuse_cleartext(url: str, proxy: str | None, what: str) -> None:
+    """Raise if credentials sent to this URL could be read on the way."""
+    if is_cleartext(url, proxy):
+        raise WebhookConfigError(
+            f"{what}: credentials over plain http would be readable on the way; "
+            "use https, or set allow_insecure=True"
+        )
+
+
+def known_secrets(urls: Iterable[str | None], headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What no message may hold: the secret parts of URLs, and of headers that carry credentials."""
+    secrets = [secret for url in urls if url is not None for secret in url_secrets(url)]
+    for name, value in headers.items():
+        if is_credential(name):
+            secrets += [value, *value.split()[1:]]
+    return tuple(dict.fromkeys(secrets))

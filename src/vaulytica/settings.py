@@ -1,0 +1,53 @@
+"""Settings: models whose errors are one line, repeat no value that was given, and which are not pickled."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vaulytica.delivery.redaction import HoldsSecrets
+from vaulytica.errors import WebhookConfigError
+
+_NAME = re.compile(r"[\w-]{1,64}")
+
+
+class Settings(HoldsSecrets, BaseModel):
+    """A model whose errors are one line and repeat no value, and which cannot be pickled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    if not TYPE_CHECKING:  # type checkers see the fields as arguments
+
+        def __init__(self, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise _one_error(type(self), error) from None
+
+
+def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:
+    """One line for all that is wrong, without the values given."""
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(_shown_key(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = f"is no setting of {model.__name__}{_nearest(where, model)}"
+            problems.append(f"{where} {what}")
+        else:
+            problems.append(what if what.startswith(where) else f"{where}: {what}")
+    return WebhookConfigError("; ".join(problems))
+
+
+def _shown_key(key: str | int) -> str:
+    """The key; but not one that names nothing: it may be a secret that was put in the wrong place."""
+    return str(key) if _NAME.fullmatch(str(key)) else "a key"
+
+
+def _nearest(name: str, model: type[BaseModel]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, model.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

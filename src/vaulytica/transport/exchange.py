@@ -1,0 +1,163 @@
+"""Exchange: one libcurl handle, prepared for a request, and its answer read back.
+
+What libcurl would do unasked stays off: no redirects, netrc, cookies, decompression, silent sending
+again, nor proxies from the environment unless `trust_env`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import certifi
+import pycurl
+
+from vaulytica.delivery.request import (
+    MAX_ANSWER_BYTES,
+    Certificate,
+    Header,
+    Probe,
+    Request,
+    Response,
+)
+from vaulytica.errors import FailureKind, TransportFailure
+from vaulytica.transport.curl_failures import failure_of
+
+
+class Exchange:
+    """A libcurl handle with its settings, used for one request after another."""
+
+    def __init__(self, *, verify: bool, proxy: str | None, trust_env: bool) -> None:
+        self._head: list[bytes] = []
+        self._body: list[bytes] = []
+        self._room = MAX_ANSWER_BYTES
+        self._unsent = b""
+        self._sent = 0
+        self._url = ""
+        self._timeout_ms = 0
+        self.curl = curl = pycurl.Curl()
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.TCP_NODELAY, 1)
+        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        curl.setopt(pycurl.CAINFO, certifi.where())
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1 if verify else 0)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if verify else 0)
+        if proxy is not None or not trust_env:
+            curl.setopt(pycurl.PROXY, proxy or "")  # "" also overrules the environment
+            curl.setopt(pycurl.NOPROXY, "")  # whose no_proxy could lead around the proxy given
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self._take)
+        # libcurl cannot rewind a function. Given the bytes themselves it would send them once more,
+        # unasked and uncounted, when a kept connection ends before an answer.
+        curl.setopt(pycurl.READFUNCTION, self._give)
+
+    def prepare(self, request: Request) -> None:
+        """Set what differs from request to request."""
+        if request.url != self._url:
+            self.curl.setopt(pycurl.URL, request.url)
+            self._url = request.url
+        timeout_ms = max(1, int(request.timeout * 1000))
+        if timeout_ms != self._timeout_ms:
+            self.curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, timeout_ms)
+            self._timeout_ms = timeout_ms
+        # "Expect:" keeps libcurl from asking first (100-continue) before a large body.
+        lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+        lines.append("Expect:")
+        try:
+            self.curl.setopt(pycurl.HTTPHEADER, lines)
+        except UnicodeEncodeError:
+            self.curl.setopt(pycurl.HTTPHEADER, [line.encode("utf-8") for line in lines])
+        self._unsent, self._sent = request.body, 0
+        self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
+        self._head.clear()
+        self._body.clear()
+        self._room = MAX_ANSWER_BYTES
+
+    def answer(self) -> Response:
+        """What came back, after a transfer that succeeded."""
+        if not _ended(self._head):
+            # libcurl takes the end of the connection for the end of the headers.
+            raise TransportFailure(FailureKind.BROKEN, "the connection broke within the headers")
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE)
+        return Response(status, _headers(self._head.copy()), b"".join(self._body))
+
+    def failed(self, error: pycurl.error) -> Response:
+        """The answer all the same, if we ended the transfer ourselves; else raises `TransportFailure`."""
+        code, message = error.args[0], error.args[1] if len(error.args) > 1 else ""
+        if code == pycurl.E_WRITE_ERROR and self._room == 0:
+            return self.answer()
+        if self.curl.getinfo(pycurl.HTTP_CONNECTCODE) == 407:  # for a tunnel; else it is an answer
+            return Response(407, _headers(self._head.copy()))
+        raise failure_of(code, message) from None
+
+    def _give(self, size: int) -> bytes:
+        start = self._sent
+        self._sent += size
+        return self._unsent[start : self._sent]
+
+    def _take(self, chunk: bytes) -> int | None:
+        if len(chunk) <= self._room:
+            self._room -= len(chunk)
+            self._body.append(chunk)
+            return None
+        self._body.append(chunk[: self._room])
+        self._room = 0
+        return 0  # less than we were given: libcurl ends the transfer
+
+
+class Prober(Exchange):
+    """A handle that connects (and shakes hands) to a URL's host, and sends nothing."""
+
+    def open(self, url: str, timeout: float) -> None:
+        """Set what to connect to."""
+        self.prepare(Request(url, (), b"", timeout))
+        self.curl.setopt(pycurl.CONNECT_ONLY, 1)
+        self.curl.setopt(pycurl.OPT_CERTINFO, 1)
+
+    def probe(self) -> Probe:
+        """What the connection showed."""
+        address = f"{self.curl.getinfo(pycurl.PRIMARY_IP)}:{self.curl.getinfo(pycurl.PRIMARY_PORT)}"
+        chain = self.curl.getinfo(pycurl.INFO_CERTINFO)
+        return Probe(address, _certificate(dict(chain[0])) if chain else None)
+
+
+class InterruptibleExchange(Exchange):
+    """A handle whose transfer Ctrl-C can end: Python looks at signals only when it is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.curl.setopt(pycurl.NOPROGRESS, 0)
+        self.curl.setopt(pycurl.XFERINFOFUNCTION, lambda *_: None)
+
+
+def _ended(lines: list[bytes]) -> bool:
+    """Whether the last block's headers ended with an empty line; trailers may come after it."""
+    for line in reversed(lines):
+        if line in (b"\r\n", b"\n"):
+            return True
+        if line.startswith(b"HTTP/"):
+            break
+    return False
+
+
+def _headers(lines: list[bytes]) -> Iterator[Header]:
+    """The last block's headers: before it may stand a proxy's, or a 100 Continue."""
+    starts = [n for n, line in enumerate(lines) if line.startswith(b"HTTP/")]
+    for line in lines[starts[-1] if starts else 0 :]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            yield name.decode("latin-1"), value.decode("latin-1").strip()
+
+
+def _certificate(fields: dict[str, str]) -> Certificate | None:
+    try:
+        expires = parsedate_to_datetime(fields["Expire date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
+    return Certificate(fields.get("Subject", ""), expires)

@@ -1,0 +1,3 @@
+"""The fixtures over real sockets that these tests share."""
+
+from support.fixtures import ca, ca_file, kind, sender_of, serve, trusted  # noqa: F401
