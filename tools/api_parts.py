@@ -1,0 +1,153 @@
+"""What docs/API_REFERENCE.md holds, in order: see `api_reference.py`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from vaulytica import driver, jsonvalues
+from vaulytica.auth.fixed import FixedHeaderAuth
+from vaulytica.delivery import (
+    batching,
+    check,
+    destination,
+    flow,
+    outcome,
+    policy,
+    ports,
+    request,
+    run,
+)
+from vaulytica.errors import AuthFailure, FailureKind
+from vaulytica.formats.document import DocumentFormat
+from vaulytica.integrations import webhook
+from vaulytica.receiving import receiver, verify
+from vaulytica.registry import Table
+from vaulytica.transport.memory import AsyncMemoryTransport, MemoryTransport
+
+Item: TypeAlias = type | Callable[..., Any]
+
+HEAD = """\
+# API Reference
+
+Made from the source by `python tools/api_reference.py`; changes belong there.
+
+Names are imported from `vaulytica.integrations.webhook`, unless another module is named. What is not
+on this page is not public, and may change without notice.
+"""
+
+PARTS: dict[str, tuple[str, list[Item]]] = {
+    "Sending": (
+        "What users call. See the [guide](WEBHOOK_GUIDE.md).",
+        [webhook.WebhookSender, webhook.AsyncWebhookSender],
+    ),
+    "Configuration": (
+        "Settings are checked when a config is built, and cannot be changed afterwards.",
+        [
+            webhook.WebhookConfig,
+            webhook.WebhookAuth,
+            webhook.WebhookRetryConfig,
+            webhook.WebhookFormat,
+            webhook.WebhookAuthType,
+        ],
+    ),
+    "Events": ("", [webhook.Event, webhook.Severity]),
+    "Results": (
+        "",
+        [
+            webhook.Report,
+            webhook.Result,
+            webhook.Delivered,
+            webhook.Rejected,
+            webhook.Deferred,
+            webhook.Reason,
+            outcome.ReasonKind,
+            check.CheckReport,
+            check.Step,
+            check.StepState,
+        ],
+    ),
+    "Errors": (
+        "",
+        [
+            webhook.WebhookError,
+            webhook.WebhookConfigError,
+            webhook.WebhookEventError,
+            webhook.WebhookAuthError,
+            webhook.WebhookRejectedError,
+            webhook.WebhookTLSError,
+            webhook.WebhookExhaustedError,
+            webhook.WebhookSecurityWarning,
+        ],
+    ),
+    "For authors of formats, auth schemes and transports": (
+        "See [Architecture](ARCHITECTURE.md) for how these fit together, with examples.",
+        [
+            ports.Format,
+            ports.Limits,
+            DocumentFormat,
+            outcome.outcome_of_status,
+            batching.Batch,
+            batching.Item,
+            ports.Auth,
+            FixedHeaderAuth,
+            AuthFailure,
+            webhook.Transport,
+            webhook.AsyncTransport,
+            webhook.Request,
+            webhook.Response,
+            request.Probe,
+            request.Certificate,
+            webhook.TransportFailure,
+            FailureKind,
+            MemoryTransport,
+            AsyncMemoryTransport,
+            Table,
+        ],
+    ),
+    "Flows and drivers": (
+        "What delivers, for those who drive it themselves.",
+        [
+            destination.Destination,
+            policy.RetryPolicy,
+            flow.deliver,
+            flow.attempt,
+            ports.Send,
+            ports.Wait,
+            ports.Alone,
+            ports.Connect,
+            ports.send,
+            ports.wait,
+            ports.alone,
+            ports.connect,
+            ports.Clock,
+            policy.Random,
+            driver.Driver,
+            driver.AsyncDriver,
+        ],
+    ),
+    "Receiving": (
+        "",
+        [
+            verify.verify_hmac_sha256,
+            receiver.Receiver,
+            receiver.Received,
+            receiver.Answer,
+            receiver.Failures,
+        ],
+    ),
+}
+
+
+# Names that stand for longer types in the signatures above.
+ALIASES: dict[str, types.ModuleType] = {
+    "Outcome": outcome,
+    "Header": request,
+    "OnResult": run,
+    "Effect": ports,
+    "Flow": ports,
+    "Sleep": driver,
+    "AsyncSleep": driver,
+    "Dumps": jsonvalues,
+}
