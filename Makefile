@@ -29,7 +29,7 @@ format: $(VENV)/.dev
 
 # After a change to requirements/*.in. uv resolves for every platform and Python at once.
 lock: $(VENV)/.dev
-	$(PIP) install uv
+	$(PIP) install uv==0.13.9
 	cd requirements && for set in run dev bench; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header $$set.in -o $$set.txt || exit 1; done

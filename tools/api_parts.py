@@ -33,8 +33,8 @@ HEAD = """\
 
 Made from the source by `python tools/api_reference.py`; changes belong there.
 
-Names are imported from `vaulytica.integrations.webhook`, unless another module is named. What is not
-on this page is not public, and may change without notice.
+Names are imported from `vaulytica.integrations.webhook`, unless another module is named. What is
+neither on this page nor in the other pages of the documentation is not public, and may change.
 """
 
 PARTS: dict[str, tuple[str, list[Item]]] = {
@@ -134,7 +134,7 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             receiver.Receiver,
             receiver.Received,
             receiver.Answer,
-            receiver.Failures,
+            receiver.Misbehaviour,
         ],
     ),
 }

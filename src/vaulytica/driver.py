@@ -1,7 +1,7 @@
 """Drivers: perform what a flow asks for, until it returns. One for threads, one for asyncio.
 
 They hold what a flow must not: the transport, the sleeping, and the lock that lets one caller at a
-time fetch a token. The relay and the senders use the same two.
+time fetch a token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from vaulytica.delivery.ports import (
     Transport,
     Wait,
 )
-from vaulytica.errors import Failure
+from vaulytica.delivery.request import Response
+from vaulytica.errors import Failure, FailureKind, TransportFailure
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,6 +34,27 @@ log = logging.getLogger("vaulytica")
 
 Sleep = Callable[[float], object]
 AsyncSleep = Callable[[float], Awaitable[object]]
+
+
+def _checked(answer: object) -> Response:
+    """The answer, if it is one: transports may be anybody's."""
+    if isinstance(answer, Response):
+        return answer
+    raise TransportFailure(
+        FailureKind.REQUEST,
+        f"the transport gave {type(answer).__name__}, not a Response",
+        retryable=False,
+    )
+
+
+def _failure_of(error: Exception) -> TransportFailure:
+    """A transport's error that is no `TransportFailure`: of the network, or a fault of its own."""
+    log.debug("the transport raised", exc_info=error)
+    what = f"the transport raised {type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        kind = FailureKind.TIMEOUT if isinstance(error, TimeoutError) else FailureKind.BROKEN
+        return TransportFailure(kind, what)
+    return TransportFailure(FailureKind.REQUEST, what, retryable=False)
 
 
 class Driver:
@@ -57,11 +79,15 @@ class Driver:
                 answer = failure = None
                 try:
                     if type(effect) is Send:  # nearly always
-                        answer = self.transport.send(effect.request)
+                        answer = _checked(self.transport.send(effect.request))
                     else:
                         answer = self._perform(effect, sleep)
                 except Failure as error:
                     failure = error
+                except Exception as error:
+                    if type(effect) is not Send:
+                        raise
+                    failure = _failure_of(error)
         finally:
             flow.close()
 
@@ -154,11 +180,15 @@ class AsyncDriver:
                 answer = failure = None
                 try:
                     if type(effect) is Send:  # nearly always
-                        answer = await self.transport.send(effect.request)
+                        answer = _checked(await self.transport.send(effect.request))
                     else:
                         answer = await self._perform(effect)
                 except Failure as error:
                     failure = error
+                except Exception as error:
+                    if type(effect) is not Send:
+                        raise
+                    failure = _failure_of(error)
         finally:
             flow.close()
 

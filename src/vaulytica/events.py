@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from vaulytica.errors import WebhookEventError
-from vaulytica.jsonvalues import MAX_BYTES, NotJSON, format_timestamp, plain
+from vaulytica.jsonvalues import MAX_BYTES, NotJSON, format_timestamp, plain, whole_text
 
 SOURCE = "vaulytica"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,11 +92,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         now_ms = time.time_ns() // 1_000_000
         return cls(
             id=uuid7(now_ms) if id is None else _checked_id(id),
-            type=type,
+            type=whole_text(type),
             data=plain_data,
             severity=Severity.parse(severity),
             timestamp=_from_ms(now_ms) if timestamp is None else parse_timestamp(timestamp),
-            source=source,
+            source=whole_text(source),
         )
 
     @classmethod
@@ -180,7 +180,7 @@ def _checked_id(value: object) -> str:
     # The id travels in a header: visible ASCII only, so that it can forge no other header.
     if not isinstance(value, str) or not _HEADER_SAFE_ID.fullmatch(value):
         raise WebhookEventError("event id must be 1 to 256 visible ASCII characters without spaces")
-    return value
+    return str.__str__(value)
 
 
 def _shown(value: object) -> str:

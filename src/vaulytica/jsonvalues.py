@@ -64,7 +64,7 @@ class _Walk:
         kind = type(value)
         if kind is str:
             self._take(len(value))
-            return value
+            return value if value.isascii() else whole_text(value)
         if kind is bool or value is None:
             return value
         if kind is dict:
@@ -90,10 +90,10 @@ class _Walk:
         plain_dict: dict[str, Any] = {}
         size = 4 * len(value)
         for key, item in value.items():
-            if type(key) is not str:
+            if type(key) is not str or not key.isascii():
                 key = _key(key)
             size += len(key)
-            if type(item) is str:  # most values are; a call of `value` for each would cost the most
+            if type(item) is str and item.isascii():  # as most are; a call for each would cost most
                 size += len(item)
                 plain_dict[key] = item
                 continue
@@ -103,7 +103,7 @@ class _Walk:
                 error.where = f".{_short(key)}{error.where}" if depth < 8 else error.where
                 raise
         self._take(size)
-        if len(plain_dict) < len(value):  # an Enum's member, and the text that it stands for
+        if len(plain_dict) < len(value):  # such as an Enum's member, and the text it stands for
             raise NotJSON("has the same key twice")
         return plain_dict
 
@@ -171,10 +171,20 @@ _TEXT_TYPES = (
 
 def _key(key: Any) -> str:
     if isinstance(key, Enum) and isinstance(key.value, str):
-        return key.value
+        return whole_text(key.value)
     if isinstance(key, str):
-        return str.__str__(key)
+        return whole_text(key)
     raise NotJSON(f"has a key of type {type(key).__name__}; keys are strings")
+
+
+def whole_text(text: str) -> str:
+    """An exact `str`, its surrogate pairs joined: as readers of the JSON will see and sort it."""
+    text = str.__str__(text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # what is still alone then stays as it is
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return text
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
 """WebhookSender and AsyncWebhookSender: what users call.
 
 An event goes: `send_event` here → `delivery.flow.deliver`, run by `driver` → the auth scheme's `flow`
-→ the transport's `send`, which is the socket. No thread outlives a call.
+→ the transport's `send`, which is the socket. There is no daemon, and no thread but during a call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vaulytica.delivery.outcome import Delivered, Report, Result, error_of
 from vaulytica.delivery.policy import ONCE, Random
 from vaulytica.delivery.ports import AsyncTransport, Clock, Flow, Transport
 from vaulytica.delivery.redaction import HoldsSecrets
-from vaulytica.delivery.run import OnResult, Run
+from vaulytica.delivery.run import DownDetector, OnResult, Run
 from vaulytica.driver import AsyncDriver, AsyncSleep, Driver, Sleep
 from vaulytica.errors import WebhookError, WebhookEventError, WebhookSecurityWarning
 from vaulytica.events import Event, Severity
@@ -97,11 +97,15 @@ class _Sender(HoldsSecrets):
         (result,) = results
         if isinstance(result.outcome, Delivered):
             return True
-        raise error_of(result, result.outcome.reason, self.destination.name)
+        raise error_of(result, self.destination.name)
 
-    def _run(self, events: Iterable[object], on_result: OnResult | None) -> Run:
+    def _run(
+        self, events: Iterable[object], on_result: OnResult | None, down: DownDetector | None
+    ) -> Run:
         self._refuse_if_closed()
-        return Run(self.destination, events, on_result)
+        if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
+            raise TypeError("send_batch takes a list of events, or another iterable of them")
+        return Run(self.destination, events, on_result, down)
 
 
 class WebhookSender(_Sender):
@@ -135,13 +139,20 @@ class WebhookSender(_Sender):
         flow = self._delivery(event_type, event_data, severity, timestamp, event_id)
         return self._settled(self._driver.run(flow))
 
-    def send_batch(self, events: Iterable[object], *, on_result: OnResult | None = None) -> Report:
+    def send_batch(
+        self,
+        events: Iterable[object],
+        *,
+        on_result: OnResult | None = None,
+        down: DownDetector | None = None,
+    ) -> Report:
         """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
 
-        Returns the count delivered, an int that carries every event's result. Stops trying when the
-        destination is plainly down (see `DownDetector`). `on_result` hears of results as they come.
+        Returns the count delivered, an int that carries every event's result; `on_result` hears of
+        them as they come. Stops trying when the destination is plainly down: see `DownDetector`; one
+        given as `down` knows what earlier calls have learnt.
         """
-        run = self._run(events, on_result)
+        run = self._run(events, on_result, down)
         width = self.destination.concurrency
         if isinstance(events, (list, tuple)):
             width = min(width, len(events))
@@ -203,14 +214,19 @@ class AsyncWebhookSender(_Sender):
         return self._settled(await self._driver.run(flow))
 
     async def send_batch(
-        self, events: Iterable[object], *, on_result: OnResult | None = None
+        self,
+        events: Iterable[object],
+        *,
+        on_result: OnResult | None = None,
+        down: DownDetector | None = None,
     ) -> Report:
         """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
 
-        Returns the count delivered, an int that carries every event's result. Stops trying when the
-        destination is plainly down (see `DownDetector`). `on_result` hears of results as they come.
+        Returns the count delivered, an int that carries every event's result; `on_result` hears of
+        them as they come. Stops trying when the destination is plainly down: see `DownDetector`; one
+        given as `down` knows what earlier calls have learnt.
         """
-        run = self._run(events, on_result)
+        run = self._run(events, on_result, down)
         deliveries = run.deliveries(self._clock, self._rng)
         await self._driver.run_all(deliveries, run.settle, self.destination.concurrency)
         return run.report()

@@ -13,11 +13,12 @@ from vaulytica.errors import WebhookConfigError
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\^`{}|<>\"]")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _CREDENTIAL_NAME = re.compile(
-    r"auth|token|key|secret|password|cookie|signature|credential", re.IGNORECASE
+    r"auth|token|key|secret|pass|pwd|cookie|sig|credential|jwt|session", re.IGNORECASE
 )
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 # Python's codec is of 2003, and would lead to another host than browsers (IDNA 2008) do.
 _IDNA_DIFFERS = frozenset("ßς\u200c\u200d")
+_LONGEST = 8000  # octets of a request line that RFC 9110, 4.1 asks everybody to support
 _SHORTEST_TOKEN = 10  # a path segment this long may be a token, as in chat webhooks
 
 
@@ -47,6 +48,8 @@ def checked_proxy(url: str) -> str:
 
 
 def _split(url: str, what: str) -> SplitResult:
+    if len(url) > _LONGEST:
+        raise WebhookConfigError(f"{what} is longer than {_LONGEST} characters")
     if _FORBIDDEN.search(url):
         raise WebhookConfigError(f"{what} holds a space or a character that no URL may hold")
     try:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import trustme
 
-from vaulytica.receiving.receiver import Answer, Receiver
+from vaulytica.cli.demo_receiver import DemoReceiver, Route
+from vaulytica.receiving.receiver import Received, Receiver
 
 CANARY = "canary-5f2c-secret"
 STEPS = ["name", "address", "connect", "tls", "authentication", "event", "answer", "clock"]
@@ -64,6 +68,60 @@ def test_check_of_an_untrusted_certificate(vaulytica):
         assert len(receiver.received) == 1
 
 
+@pytest.fixture
+def wire():
+    """A port where one request is answered, and a list that gets it: the bytes themselves."""
+    got = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                while b"\r\n\r\n" not in b"".join(got) or not b"".join(got).endswith(b"}"):
+                    got.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], got
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--header", "accept: x/y", "--header", "X-Empty:"),
+        ("--header", "Host: other.example", "--header", "User-Agent: me"),
+        ("--username", "u", "--password", "env:SECRET", "--no-webhook-id"),
+    ],
+)
+def test_render_prints_the_lines_of_the_wire_in_their_order(vaulytica, wire, options):
+    port, got = wire
+    stdin = '{"type":"a","id":"id-1","timestamp":0}'
+    options = ("-", "--url", f"http://LocalHost:{port}/in?x=1", *options)
+    shown = vaulytica("render", "--raw", *options, stdin=stdin).out
+    as_json = json.loads(vaulytica("render", "--json", *options, stdin=stdin).out)
+    assert vaulytica("send", *options, stdin=stdin).code == 0
+    head, body = b"".join(got).decode().split("\r\n\r\n")
+    lines = [
+        "Authorization: Basic ***" if line.startswith("Authorization") else line
+        for line in head.replace("x=1", "x=***").splitlines()
+    ]
+    assert [line.rstrip() for line in shown.splitlines()] == [*lines, "", body, ""]
+    assert [f"{name}: {value}".rstrip() for name, value in as_json["headers"]] == lines[1:]
+
+
+def test_render_leaves_out_the_port_that_the_scheme_has_anyway(vaulytica):
+    for url, host in (
+        ("https://A.example:443", "a.example"),
+        ("http://a.example:80", "a.example"),
+        ("https://a.example:80", "a.example:80"),
+        ("https://[::1]:443", "[::1]"),
+    ):
+        assert f"\nHost: {host}\n" in vaulytica("render", "--url", url).out
+
+
 def headers_of(shown):
     head = shown.partition("\n\n")[0].splitlines()
     return head[0], dict(line.split(": ", 1) for line in head[1:])
@@ -104,7 +162,7 @@ def test_render_a_template_and_a_map(vaulytica, tmp_path):
 def test_render_masks_secrets(vaulytica):
     url = "https://user.example/services/T0123456789ABCDEFG/plain?token=abc&x=1&bare"
     done = vaulytica(
-        "render", "--url", url, "--bearer-token", "env:SECRET", "--header", "Cookie: a"
+        "render", "--url", url, "--bearer-token", "env:SECRET", "--header", "Cookie: env:SECRET"
     )
     line, headers = headers_of(done.out)
     assert line == "POST /services/***/plain?token=***&x=***&*** HTTP/1.1"
@@ -137,6 +195,33 @@ def test_render_with_a_map_that_finds_nothing(vaulytica):
     done = vaulytica("render", "--map", "type=nothing")
     assert done.code == 1
     assert "the example, line 1: --map type=nothing found nothing" in done.error
+
+
+class SlowToCount(Route):
+    """Gives other threads every chance between reading a count and writing it."""
+
+    def __getattribute__(self, name):
+        value = super().__getattribute__(name)
+        if name in ("failures", "verified"):
+            time.sleep(0.0002)
+        return value
+
+
+def test_the_demo_counts_right_from_many_threads():
+    received = Received("POST", "/x", (("Webhook-Id", "id"),), b"{}", 0.0, None, 200)
+    with DemoReceiver() as receiver:
+        route = receiver.routes["/x"] = SlowToCount("json", "none", "/x", failures=40)
+
+        def ask():
+            for _ in range(20):
+                receiver.respond(received)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (route.failures, route.verified, len(route.bodies["id"])) == (0, 120, 120)
 
 
 def test_demo(vaulytica):
@@ -204,4 +289,3 @@ def test_the_examples_are_what_they_should_be():
     }  # fmt: skip
     for entry in entries:
         assert Event.from_mapping(entry).data == entry["data"]
-    assert Answer().status == 200

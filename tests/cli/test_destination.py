@@ -37,6 +37,19 @@ def test_credentials_arrive_and_never_show(
     assert CANARY not in (tmp_path / "report").read_text()
 
 
+@pytest.mark.parametrize("name", ["Authorization", "X-Token", "cookie"])
+def test_a_literal_credential_header_is_refused(vaulytica, tmp_path, name):
+    done = vaulytica("send", "--url", "http://127.0.0.1:1", "--header", f"{name}: {CANARY}")
+    assert done.code == 2
+    assert f"--header {name} takes a reference (env:NAME, file:PATH or -" in done.error
+    (tmp_path / "c.yaml").write_text(
+        f"destinations:\n  a: {{url: 'http://127.0.0.1:1', headers: {{{name}: {CANARY}}}}}"
+    )
+    done = vaulytica("send", "--config", "c.yaml")
+    assert done.code == 2
+    assert f"headers.{name} takes a reference (env:NAME or file:PATH)" in done.error
+
+
 def test_hmac(vaulytica, events):
     with Receiver(hmac_secret=CANARY, hmac_header="X-Mine") as receiver:
         options = ("--hmac-secret", "env:SECRET", "--hmac-header", "X-Mine")
@@ -47,16 +60,19 @@ def test_hmac(vaulytica, events):
     assert verify_hmac_sha256(first.body, first.header("X-Mine"), CANARY)
 
 
-def test_oauth2(vaulytica, events):
+@pytest.mark.parametrize("url", [None, "env:TOKEN_URL"])
+def test_oauth2(vaulytica, events, url):
     def respond(received):
         if received.path == "/token":
             return Answer(200, b'{"access_token":"t-1","token_type":"Bearer","expires_in":60}')
         return None if received.header("Authorization") == "Bearer t-1" else Answer(401)
 
     with Receiver(respond=respond) as receiver:
-        options = ["--oauth2-token-url", f"{receiver.url}/token", "--oauth2-client-id", "me"]
+        options = ["--oauth2-token-url", url or f"{receiver.url}/token", "--oauth2-client-id", "me"]
         options += ["--oauth2-client-secret", "env:SECRET"]
-        done = vaulytica("send", events, "--url", receiver.url, *options)
+        done = vaulytica(
+            "send", events, "--url", receiver.url, *options, TOKEN_URL=f"{receiver.url}/token"
+        )
     assert done.code == 0
     assert receiver.counts == {200: 6}
 
@@ -168,6 +184,62 @@ def test_config_file(vaulytica, receiver, events, tmp_path, suffix, text):
     assert received.header("Authorization") == f"Splunk {CANARY}"
     assert [received.header(f"X-{n}") for n in ("One", "Two", "Three")] == ["1", "second", "3"]
     assert json.loads(received.body)["host"] == "vaulytica"
+
+
+FILE_AUTH = "{auth_type: api_key, api_key: 'env:FILE_KEY', api_key_header: X-File}"
+NOTHING = dict.fromkeys(["X-File", "X-Option", "X-API-Key", "Authorization", "X-Signature"])
+
+
+@pytest.mark.parametrize(
+    ("auth", "options", "sent"),
+    [
+        (FILE_AUTH, [], {"X-File": "file-key"}),
+        (FILE_AUTH, ["--api-key", "env:SECRET"], {"X-File": CANARY}),
+        (FILE_AUTH, ["--api-key-header", "X-Option"], {"X-Option": "file-key"}),
+        (FILE_AUTH, ["--auth-type", "api_key"], {"X-File": "file-key"}),
+        (FILE_AUTH, ["--auth-type", "none"], {}),
+        (FILE_AUTH, ["--bearer-token", "env:SECRET"], {"Authorization": f"Bearer {CANARY}"}),
+        ("{bearer_token: 'env:FILE_KEY'}", [], {"Authorization": "Bearer file-key"}),
+        ("{auth_type: bearer, bearer_token: 'env:FILE_KEY'}", ["--bearer-token", "env:SECRET"],
+         {"Authorization": f"Bearer {CANARY}"}),
+        ("null", ["--api-key", "env:SECRET"], {"X-API-Key": CANARY}),
+    ],
+)  # fmt: skip
+def test_auth_options_go_over_the_files(vaulytica, receiver, tmp_path, auth, options, sent):
+    text = f"destinations: {{a: {{url: '{receiver.url}', auth: {auth}}}, b: {{url: 'http://b'}}}}"
+    (tmp_path / "c.yaml").write_text(text)
+    command = ("send", "--config", "c.yaml", "--to", "a", *options)
+    done = vaulytica(*command, stdin='{"type":"a"}', FILE_KEY="file-key")
+    assert (done.code, done.err) == (0, "")
+    (received,) = receiver.received
+    assert {name: received.header(name) for name in NOTHING} == NOTHING | sent
+
+
+def test_header_options_go_over_the_files_in_any_case(vaulytica, receiver, tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        f"destinations: {{a: {{url: '{receiver.url}', headers: {{X-One: file, X-Two: file}}}}}}"
+    )
+    options = ("--config", "c.yaml", "--header", "x-one: option")
+    assert vaulytica("send", *options, stdin='{"type":"a"}').code == 0
+    (received,) = receiver.received
+    given = [(name, value) for name, value in received.headers if name.lower().startswith("x-")]
+    assert sorted(given) == [("X-Two", "file"), ("x-one", "option")]
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        ("{hmac_header: X-Sig}", "hmac_header is given, but hmac_secret is missing"),
+        ("{auth_type: bearer, bearer_token: 'env:SECRET', api_key_header: X}",
+         "api_key_header is not used by auth type bearer, but by api_key"),
+        ("{api_key: 'env:SECRET', username: me}", "of several auth types: api_key, basic_auth"),
+    ],
+)  # fmt: skip
+def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, words):
+    (tmp_path / "c.yaml").write_text(f"destinations: {{a: {{url: 'https://a', auth: {auth}}}}}")
+    done = vaulytica("render", "--config", "c.yaml")
+    assert done.code == 2
+    assert words in done.error
 
 
 @pytest.mark.parametrize(

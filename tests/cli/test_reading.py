@@ -3,13 +3,17 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
+import sys
+import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaulytica.cli.console import masked_target, visible
 from vaulytica.cli.feed import Feed
+from vaulytica.cli.output import masked_target, visible
 from vaulytica.cli.reading import Bad, Entry, read_entries
 
 
@@ -95,6 +99,57 @@ def test_the_feed_ends_whenever_its_reader_does():
     async def main() -> None:
         for n in range(300):
             assert await asyncio.wait_for(take_all(n % 13), 5) == n % 13
+
+    asyncio.run(main())
+
+
+def test_no_reader_and_no_waiter_miss_each_other():
+    """Every way of taking turns: the reader, the loop, and the end of the input at any moment."""
+
+    def reluctant(count: int, seed: int):
+        chance = random.Random(seed)
+        for n in range(count):
+            if chance.random() < 0.3:
+                time.sleep(chance.random() / 2000)
+            yield Entry("f", n, n)
+
+    async def take_all(count: int, seed: int) -> list[int]:
+        feed = Feed(reluctant(count, seed), 3)
+        taken = []
+        while chunk := await feed.next():
+            taken += [entry.line for entry in chunk]
+            for _ in range(seed % 4):
+                await asyncio.sleep(0)
+        assert await feed.next() == []  # as often as one asks
+        return taken
+
+    async def main() -> None:
+        for seed in range(200):
+            count = seed % 11
+            assert await asyncio.wait_for(take_all(count, seed), 5) == list(range(count))
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        asyncio.run(main())
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def test_a_waiter_that_was_cancelled_loses_nothing():
+    more = threading.Event()
+
+    def entries():
+        more.wait(5)
+        yield Entry("f", 1, 1)
+
+    async def main() -> None:
+        feed = Feed(entries(), 4)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(feed.next(), 0.01)
+        more.set()
+        assert await asyncio.wait_for(feed.next(), 5) == [Entry("f", 1, 1)]
+        assert await asyncio.wait_for(feed.next(), 5) == []
 
     asyncio.run(main())
 

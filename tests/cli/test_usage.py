@@ -12,8 +12,10 @@ import pytest
 HERE = "http://127.0.0.1:1"
 
 
-def test_version(vaulytica):
-    assert vaulytica("--version").out == "vaulytica 0.1.0\n"
+@pytest.mark.parametrize("arguments", [["--version"], ["--version", "send"]])
+def test_version(vaulytica, arguments):
+    done = vaulytica(*arguments)
+    assert (done.code, done.out, done.err) == (0, "vaulytica 0.1.0\n", "")
 
 
 def test_version_loads_next_to_nothing():
@@ -66,7 +68,12 @@ def test_no_command_shows_help(vaulytica):
         (["send", "--url", HERE, "--proxy", "gopher://x"], "proxy"),
         (["send", "--url", HERE, "--header", "nonsense"], "'Name: value'"),
         (["send", "--url", HERE, "--header", "A: 1", "--header", "A: 2"], "given twice"),
+        (["send", "--url", HERE, "--header", "A: 1", "--header", "a: 2"], "a is given twice"),
         (["send", "--url", HERE, "--header", "A: x\ny"], "control character"),
+        (["render", "--hmac-header", "X"], "--hmac-header is given, but --hmac-secret is missing"),
+        (["render", "--api-key-header", "X"], "--api-key-header is given, but --api-key is"),
+        (["render", "--auth-type", "none", "--hmac-header", "X"], "--hmac-header is not used by"),
+        (["render", "--auth-type", "b", "--bearer-token", "env:SECRET"], "unknown auth type"),
         (["send", "--url", HERE, "--auth-type", "kerberos"], "unknown auth type"),
         (["send", "--url", HERE, "--auth-type", "bearer"], "bearer_token is missing"),
         (["send", "--url", HERE, "--username", "u"], "password is missing"),

@@ -11,8 +11,8 @@ import typer
 from support.docs.pages import ROOT, all_pages
 from vaulytica import __version__
 from vaulytica.cli.app import app
-from vaulytica.delivery.policy import DownDetector
-from vaulytica.formats import bounds
+from vaulytica.delivery.run import DownDetector
+from vaulytica.formats.templating import bounds
 from vaulytica.integrations.webhook import (
     WebhookAuth,
     WebhookConfig,

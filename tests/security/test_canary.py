@@ -62,7 +62,7 @@ def shown(thing: Any) -> list[str]:
 @place
 def test_config_and_auth_show_nothing(where: str) -> None:
     config = WebhookConfig(**settings_with(where, HERE))
-    for thing in (config, config.auth, config.retry_config):
+    for thing in (config, config.auth, config.destination().auth):
         assert leaks(" ".join(shown(thing))) == []
     assert "127.0.0.1:8080" in repr(config), "what is safe of the URL is shown"
 

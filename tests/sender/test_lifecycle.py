@@ -184,12 +184,14 @@ def test_failures_of_the_callers_own_transport_become_webhook_errors(
     sender.finish()
 
 
-def test_what_the_callers_own_transport_raises_otherwise_is_the_callers(kind: str) -> None:
+def test_what_the_callers_own_transport_raises_otherwise_is_a_rejection(kind: str) -> None:
     sender = sending(
         kind, config_for("https://siem.example.com/"), transport=own(kind, raises_broken)
     )
-    with pytest.raises(Broken):
+    with pytest.raises(WebhookRejectedError, match="the transport raised Broken"):
         sender.send_event("file_shared", {})
+    report = sender.send_batch([{"type": "a"}, {"type": "b"}])
+    assert len(report.rejected) == 2
     assert sender.test_connection() is False
     sender.finish()
 

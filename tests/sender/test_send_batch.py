@@ -144,7 +144,7 @@ def test_a_generator_is_read_no_faster_than_requests_are_made(
 DOWN: dict[str, tuple[bytes | None, int]] = {
     # the answer (None: nobody listens), and how many events may be tried before all stop
     "401": (http(401, b"who?"), 1),
-    "403": (http(403, b"no"), 1),
+    "403": (http(403, b"no"), 3),
     "410": (http(410, b"gone"), 1),
     "404": (http(404, b"not here"), 3),
     "308": (http(308, headers=[("Location", "https://elsewhere.example/")]), 3),

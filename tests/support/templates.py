@@ -10,7 +10,7 @@ import pytest
 from support.heart import guide_event
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event
-from vaulytica.formats.template import TemplateFormat
+from vaulytica.formats.templating.template import TemplateFormat
 
 
 def render(template: str, event: Event | None = None, **data: Any) -> Any:

@@ -196,7 +196,7 @@ BAD_AUTHS: list[tuple[dict[str, Any], str]] = [
     ({"auth_type": "api_key", "api_key": " \t"}, "api_key is missing or empty"),
     ({"auth_type": "api_key", "api_key": None}, "api_key is missing or empty"),
     ({"auth_type": "api_key", "api_key": 12345}, "api_key"),
-    ({"auth_type": "api_key", "bearer_token": CANARY}, "api_key is missing or empty"),
+    ({"auth_type": "api_key", "bearer_token": CANARY}, "auth_type api_key has no use for it"),
     ({"auth_type": "api_key", "api_key": "fake\ncanary"}, "control character"),
     ({"auth_type": "api_key", "api_key": "fake-canary\n"}, "control character"),
     ({"auth_type": "api_key", "api_key": CANARY, "api_key_header": ""}, "header name"),

@@ -89,7 +89,7 @@ SECRET_CONFIGS = [
     {"url": f"https://user:{CANARY}@siem.example.com/hook"},
     {"url": f"https://siem.example.com/{CANARY}/hook?token={CANARY}"},
     {"url": URL, "headers": {"Authorization": CANARY, "X-Team": CANARY}},
-    {"url": URL, "proxy": f"http://user:{CANARY}@proxy.example.com:3128"},
+    {"url": URL, "proxy": f"https://user:{CANARY}@proxy.example.com:3128"},
     {"url": URL, "auth": {"auth_type": "api_key", "api_key": CANARY}},
     {"url": URL, "auth": {"auth_type": "bearer", "bearer_token": CANARY}},
     {"url": URL, "auth": {"auth_type": "basic", "username": "u", "password": CANARY}},

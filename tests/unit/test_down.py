@@ -14,9 +14,9 @@ from vaulytica.delivery.outcome import (
     Rejected,
     Report,
 )
-from vaulytica.delivery.policy import ONCE, DownDetector
+from vaulytica.delivery.policy import ONCE
 from vaulytica.delivery.request import Response
-from vaulytica.delivery.run import Run
+from vaulytica.delivery.run import DownDetector, Run
 from vaulytica.errors import FailureKind, TransportFailure
 
 OK = Delivered(200)
@@ -43,7 +43,7 @@ def down(*outcomes: Outcome) -> str | None:
     "outcome",
     [
         rejected(401, ReasonKind.AUTH),
-        rejected(403, ReasonKind.AUTH),
+        rejected(407, ReasonKind.AUTH),
         Rejected(Reason(ReasonKind.AUTH, "no token")),
         Rejected(Reason(ReasonKind.TLS, "expired")),
         rejected(410),
@@ -54,7 +54,10 @@ def test_down_at_once(outcome: Rejected) -> None:
     assert down(OK, OK, outcome) == outcome.reason.text
 
 
-@pytest.mark.parametrize("outcome", [SPENT, NO_ANSWER, *map(rejected, (301, 302, 308, 404, 405))])
+@pytest.mark.parametrize(
+    "outcome",
+    [SPENT, NO_ANSWER, *map(rejected, (301, 302, 308, 404, 405)), rejected(403, ReasonKind.AUTH)],
+)
 def test_down_after_three_in_a_row(outcome: Rejected | Deferred) -> None:
     assert down(outcome, outcome) is None
     assert down(outcome, outcome, outcome) == outcome.reason.text

@@ -37,7 +37,7 @@ def test_all_attempts_used_up() -> None:
 
 def test_no_retries_is_one_attempt() -> None:
     result = delivered(Canned(BUSY), destination(retry=RetryPolicy(max_retries=0)))
-    assert reason_of(result).text == "the attempt failed, the last with: HTTP 503: busy"
+    assert reason_of(result).text == "the attempt failed with: HTTP 503: busy"
 
 
 def test_a_policy_given_takes_the_place_of_the_destinations() -> None:
@@ -52,7 +52,7 @@ def test_the_deadline_counts_the_time_that_attempts_take() -> None:
     assert result.attempts == 3
     assert canned.delays == [1.0, 2.0]
     assert reason_of(result).text == (
-        "a retry in 4.0 s would outlive the deadline of 20 s, the last with: HTTP 503: busy"
+        "a retry in 4.0 s would outlive the deadline of 20 s, and the last attempt failed with: HTTP 503: busy"
     )
 
 

@@ -15,8 +15,6 @@ from vaulytica.delivery.policy import (
     GiveUp,
     RetryAt,
     RetryPolicy,
-    date_of,
-    retry_after_seconds,
 )
 from vaulytica.delivery.request import Response
 
@@ -72,9 +70,9 @@ def test_n_retries_are_n_plus_1_attempts(max_retries: int) -> None:
 
 def test_giving_up_says_after_how_many_attempts() -> None:
     assert RetryPolicy(max_retries=3).next_step(4, 0.0, 0, Dice(0)) == GiveUp(
-        "all 4 attempts failed"
+        "all 4 attempts failed, the last with"
     )
-    assert ONCE.next_step(1, 0.0, 0, Dice(0)) == GiveUp("the attempt failed")
+    assert ONCE.next_step(1, 0.0, 0, Dice(0)) == GiveUp("the attempt failed with")
 
 
 def test_ten_thousand_retries_do_not_overflow() -> None:
@@ -163,7 +161,9 @@ def test_a_retry_that_would_outlive_the_deadline_is_refused() -> None:
     policy = RetryPolicy(jitter=False, deadline=10.0)
     assert policy.next_step(1, 0.0, 9.0, Dice(0)) == RetryAt(1.0)
     step = policy.next_step(1, 0.0, 9.001, Dice(0))
-    assert step == GiveUp("a retry in 1.0 s would outlive the deadline of 10 s")
+    assert step == GiveUp(
+        "a retry in 1.0 s would outlive the deadline of 10 s, and the last attempt failed with"
+    )
     assert isinstance(policy.next_step(1, 60.0, 0.0, Dice(0)), GiveUp)
 
 
@@ -177,7 +177,7 @@ def test_no_retry_ever_begins_after_the_deadline(elapsed: float, asked: float, d
 
 
 def asked_for(value: str, **headers: str) -> float | None:
-    return retry_after_seconds(Response(503, {"Retry-After": value, **headers}), NOW)
+    return Response(503, {"Retry-After": value, **headers}).retry_after(NOW)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_retry_after_that_is_nonsense_asks_for_nothing(value: str) -> None:
 
 
 def test_no_retry_after_asks_for_nothing() -> None:
-    assert retry_after_seconds(Response(503), NOW) is None
+    assert Response(503).retry_after(NOW) is None
 
 
 def test_retry_after_as_a_date() -> None:
@@ -246,9 +246,9 @@ def test_seconds_need_no_clock() -> None:
 
 def test_a_date_header_that_is_nonsense_is_left_aside() -> None:
     assert asked_for(formatdate(NOW + 30, usegmt=True), Date="yesterday") == 30.0
-    assert date_of(Response(200, {"Date": "yesterday"})) is None
-    assert date_of(Response(200)) is None
-    assert date_of(Response(200, {"Date": formatdate(NOW, usegmt=True)})) == NOW
+    assert Response(200, {"Date": "yesterday"}).date() is None
+    assert Response(200).date() is None
+    assert Response(200, {"Date": formatdate(NOW, usegmt=True)}).date() == NOW
 
 
 DATE_LIKE = st.text("0123456789 :,-+GMTWedOctJan/.", max_size=40)

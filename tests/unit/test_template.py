@@ -11,7 +11,7 @@ from support.templates import failure, render
 from vaulytica.delivery.batching import cut
 from vaulytica.delivery.outcome import Result
 from vaulytica.errors import WebhookConfigError, WebhookEventError
-from vaulytica.formats.template import TemplateFormat
+from vaulytica.formats.templating.template import TemplateFormat
 from vaulytica.jsonvalues import canonical_json
 
 # --- Values.

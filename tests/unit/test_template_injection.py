@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.awkward import ANY_TEXT, EVENT_DATA, TEXTS, VALUES
 from support.heart import guide_event
 from support.templates import failure, render
-from vaulytica.formats.template import TemplateFormat
+from vaulytica.formats.templating.template import TemplateFormat
 from vaulytica.jsonvalues import canonical_json
 
 GUIDE_TEMPLATE = """

@@ -12,8 +12,8 @@ import pytest
 
 from support.heart import GUIDE_DATA, guide_event
 from support.templates import failure, render
-from vaulytica.formats import bounds
-from vaulytica.formats.template import TemplateFormat
+from vaulytica.formats.templating import bounds
+from vaulytica.formats.templating.template import TemplateFormat
 
 MIB = 1024 * 1024
 

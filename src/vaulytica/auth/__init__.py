@@ -1,4 +1,4 @@
-"""Auth schemes, one file each. To add one: a file here, a line in `SCHEMES`; its contract tests run by themselves."""
+"""Auth schemes, one file each. To add one: a file here, a line in `SCHEMES`, its settings in `config.auth`."""
 
 from vaulytica.registry import Table
 

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from vaulytica.auth.fixed import needed
 from vaulytica.delivery.outcome import Deferred, outcome_of_status
-from vaulytica.delivery.policy import retry_after_seconds
 from vaulytica.delivery.ports import Flow, alone, send
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Request, Response, checked_header
@@ -114,7 +113,7 @@ class OAuth2Auth(HoldsSecrets):
             raise AuthFailure(
                 f"no token: the token endpoint answered HTTP {response.status}{_error_code(response)}",
                 retryable=later,
-                retry_after=retry_after_seconds(response, now) if later else None,
+                retry_after=response.retry_after(now) if later else None,
             )
         return _parsed(response, now)
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from vaulytica import __version__
+from vaulytica.cli import show_version
 from vaulytica.cli.check import check
-from vaulytica.cli.console import error_line
 from vaulytica.cli.demo import demo
 from vaulytica.cli.options import EPILOG
+from vaulytica.cli.output import error_line
 from vaulytica.cli.receive import receive
 from vaulytica.cli.render import render
 from vaulytica.cli.send import send
@@ -24,7 +24,7 @@ NOT_ALL, WRONG_USAGE = 1, 2
 _INTERRUPTED = 130  # how typer returns from Ctrl-C
 
 app = typer.Typer(
-    help="Delivers security events to SIEMs and webhooks: none lost, none forged, all accounted for.",
+    help="Delivers security events to SIEMs and webhooks: none lost in silence, none forged.",
     epilog="Exit codes: 0 all delivered, 1 something was not, 2 wrong usage or config.",
     add_completion=False,
     rich_markup_mode=None,
@@ -36,7 +36,9 @@ for command in (send, check, render, receive):
 app.command()(demo)
 
 # The base of all usage errors; older and newer typer keep it in different places.
-_ClickException: Any = typer.BadParameter.__mro__[2]
+_ClickException: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 
 @app.callback()
@@ -44,7 +46,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        sys.stdout.write(f"vaulytica {__version__}\n")
+        show_version()
         raise typer.Exit
 
 

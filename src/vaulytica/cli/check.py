@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.cli.console import json_line, line, stdout_console, visible
 from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.output import json_line, line, stdout_console, visible
 
 if TYPE_CHECKING:
     from vaulytica.delivery.check import CheckReport
@@ -27,16 +27,16 @@ def check(
 
     with WebhookSender(destination.webhook_config()) as sender:
         report = sender.check()
-        origin = sender.destination.name
+        name = sender.destination.name
     if json:
         steps = [asdict(step) for step in report.steps]
-        json_line({"destination": origin, "ok": report.ok, "steps": steps})
+        json_line({"destination": name, "ok": report.ok, "steps": steps})
     else:
-        _show(report, origin)
+        _show(report, name)
     return 0 if report.ok else 1
 
 
-def _show(report: CheckReport, origin: str) -> None:
+def _show(report: CheckReport, name: str) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -49,4 +49,4 @@ def _show(report: CheckReport, origin: str) -> None:
         table.add_row(_MARKS[step.state], step.name, detail, style=_STYLES[step.state])
     stdout_console().print(table)
     failed = report.failed
-    line(f"{origin} {f'fails at: {failed.name}' if failed else 'takes events'}")
+    line(f"{name} {f'fails at: {failed.name}' if failed else 'takes events'}")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vaulytica.cli.references import dereferenced, secret
+from vaulytica.cli.auth import AUTH_SECRETS
+from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -106,7 +107,6 @@ class _Destination:
 
     def settings(self, given: object) -> dict[str, Any]:
         """Known keys only, references resolved."""
-        from vaulytica.cli.options import AUTH_SECRETS
         from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
 
         known = [key for key in WebhookConfig.model_fields if key != "custom_template_func"]
@@ -116,12 +116,21 @@ class _Destination:
         auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
         for key in auth.keys() & set(AUTH_SECRETS):
             auth[key] = secret(auth[key], f"auth.{key}", base=self.file.path.parent, prompt=False)
+        if "oauth2_token_url" in auth:
+            auth["oauth2_token_url"] = self._resolved(
+                auth["oauth2_token_url"], "auth.oauth2_token_url"
+            )
         retry = settings.get("retry_config") or {}
         settings["auth"] = auth
         settings["retry_config"] = self._mapping(
             retry, WebhookRetryConfig.model_fields, "retry_config"
         )
-        settings["headers"] = self._mapping(settings.get("headers") or {}, None, "headers")
+        headers = self._mapping(settings.get("headers") or {}, None, "headers")
+        base = self.file.path.parent
+        settings["headers"] = {
+            name: header_value(name, value, f"headers.{name}", base=base, prompt=False)
+            for name, value in headers.items()
+        }
         for key in settings.keys() & {"url", "proxy", "custom_template"}:
             settings[key] = self._resolved(settings[key], key)
         return settings
@@ -136,7 +145,7 @@ class _Destination:
             raise self.file.error(f"{what} must be a mapping", *path)
         settings = {str(key): value for key, value in given.items()}
         if known is None:
-            return {key: self._resolved(value, f"{part}.{key}") for key, value in settings.items()}
+            return settings
         for key in settings:
             if key not in known:
                 raise self.file.error(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaulytica.cli.console import error_line, json_line, line, stdout_console
+from vaulytica.cli.output import error_line, json_line, line, stdout_console
 
 if TYPE_CHECKING:
     from vaulytica.cli.demo_receiver import DemoReceiver, Route

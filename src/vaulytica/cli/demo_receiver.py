@@ -9,6 +9,7 @@ import base64
 import hmac
 import json
 import secrets
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -37,6 +38,18 @@ class Route:
     failures: int  # requests still to fail
     verified: int = 0
     bodies: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def take(self, received: Received, *, is_right: bool) -> Answer:
+        """Answer one request, and keep what is accepted. For one thread at a time."""
+        if self.failures > 0:
+            self.failures -= 1
+            return _BUSY
+        if not is_right:
+            return _REFUSED
+        self.verified += 1
+        id = received.header("Webhook-Id") or "without an id"
+        self.bodies.setdefault(id, []).append(received.body)
+        return Answer()
 
     def compare(self, events: Iterable[Event], problems: list[str]) -> int:
         """How many of the events are here, and equal in all that the format carries."""
@@ -71,6 +84,7 @@ class DemoReceiver(Receiver):
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
+        self._counting = threading.Lock()  # of the routes: requests come in many threads
         self._secret = {name: secrets.token_urlsafe(24) for name in ("key", "client", "token")}
         super().__init__(respond=self._respond, keep=0)
 
@@ -103,15 +117,9 @@ class DemoReceiver(Receiver):
         route = self.routes.get(received.path)
         if route is None or received.method != "POST":
             return Answer(404)
-        if route.failures > 0:
-            route.failures -= 1
-            return _BUSY
-        if not self._is_right(route.scheme, received):
-            return _REFUSED
-        route.verified += 1
-        id = received.header("Webhook-Id") or "without an id"
-        route.bodies.setdefault(id, []).append(received.body)
-        return Answer()
+        is_right = self._is_right(route.scheme, received)
+        with self._counting:
+            return route.take(received, is_right=is_right)
 
     def _is_right(self, scheme: str, received: Received) -> bool:
         key, given = self._secret["key"], received.header("Authorization")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
         except OSError as error:
             raise WebhookConfigError(f"cannot read {file}: {error.strerror}") from None
         if file != "-":
-            stack.enter_context(source)
+            stack.callback(source.raw.close)  # not its own: that waits for who is reading
         inputs.append(("stdin" if file == "-" else file, source))
     return inputs
 
@@ -55,49 +54,62 @@ def _mapped(entry: Entry | Bad, mapping: Callable[[Any], Any]) -> Entry | Bad:
 
 
 class Feed:
-    """Hands over what has been read so far, in chunks of at most `size` entries; reads no further ahead."""
+    """Hands over what has been read so far, in chunks of at most `size` entries; reads no further ahead.
+
+    What the two sides share stands under one lock, and a waiter is left only while there is nothing
+    to hand over: so whatever is read next finds the waiter, and wakes it.
+    """
 
     def __init__(self, entries: Iterable[Entry | Bad], size: int) -> None:
         self._entries = entries
-        self._read: deque[Entry | Bad] = deque()
         self._room = threading.Semaphore(size)
         self._loop = asyncio.get_running_loop()
-        self._ready = asyncio.Event()
+        self._lock = threading.Lock()  # of these four
+        self._read: list[Entry | Bad] = []
         self._over = False
         self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
         # A daemon: it may wait for a line that never comes.
         threading.Thread(target=self._run, name="reader", daemon=True).start()
 
     async def next(self) -> list[Entry | Bad]:
         """The next chunk, as soon as there is anything; empty at the end of the input."""
         while True:
-            await self._ready.wait()
-            over = self._over
-            if not over:  # nothing would set it again
-                self._ready.clear()
-            chunk = [self._read.popleft() for _ in range(len(self._read))]
-            if chunk:
-                self._room.release(len(chunk))
-                return chunk
-            if over:
-                if self._error is not None:
+            with self._lock:
+                chunk, self._read = self._read, []
+                if not chunk and not self._over:
+                    self._waiter = waiter = self._loop.create_future()
+                elif not chunk and self._error is not None:
                     raise self._error
-                return []
+                else:
+                    break
+            await waiter
+        if chunk:
+            self._room.release(len(chunk))
+        return chunk
 
     def _run(self) -> None:
         try:
             for entry in self._entries:
                 self._room.acquire()
-                self._read.append(entry)
-                if not self._ready.is_set():
-                    self._wake()
+                self._hand_over([entry])
         except BaseException as error:  # noqa: BLE001 - raised again where the chunks are taken
-            self._error = error
-        self._over = True
-        self._wake()
+            self._hand_over([], over=True, error=error)
+        else:
+            self._hand_over([], over=True)
 
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._ready.set)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            return
+    def _hand_over(
+        self, read: list[Entry | Bad], *, over: bool = False, error: BaseException | None = None
+    ) -> None:
+        with self._lock:
+            self._read += read
+            self._over, self._error = over, error
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(_wake, waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():  # or else it was cancelled
+        waiter.set_result(None)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from vaulytica.cli.references import dereferenced, secret
+from vaulytica.cli.auth import AUTH_PLAIN, AUTH_SECRETS, merged_auth, option_name
+from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
@@ -129,9 +130,9 @@ class DestinationOptions:
             settings = read_destination(self.config, self.to)
         elif self.to is not None:
             raise WebhookConfigError("--to needs --config FILE")
-        auth = self._auth() or settings.pop("auth", {})
+        auth = merged_auth(settings.pop("auth", {}), self._auth())
         retry = settings.pop("retry_config", {}) | self._given(_RETRY)
-        headers = settings.pop("headers", {}) | self._headers()
+        headers = self._headers_over(settings.pop("headers", {}))
         settings = {"url": default_url} | settings | self._given(_PLAIN) | self._referred()
         if settings["url"] is None:
             raise WebhookConfigError(
@@ -140,7 +141,7 @@ class DestinationOptions:
         return WebhookConfig(
             **settings,
             headers=headers,
-            auth=WebhookAuth(**with_auth_type(auth)),
+            auth=WebhookAuth(**auth),
             retry_config=WebhookRetryConfig(**retry),
         )
 
@@ -150,9 +151,11 @@ class DestinationOptions:
         return {setting: value for setting, value in values if value is not None}
 
     def _auth(self) -> dict[str, Any]:
-        plain = self._given({name: name for name in _AUTH_PLAIN})
+        plain = self._given({name: name for name in AUTH_PLAIN})
         for name, reference in self._given({name: name for name in AUTH_SECRETS}).items():
-            plain[name] = secret(reference, f"--{name.replace('_', '-')}")
+            plain[name] = secret(reference, option_name(name))
+        if (url := plain.get("oauth2_token_url")) is not None:
+            plain["oauth2_token_url"] = dereferenced(url, "--oauth2-token-url")
         return plain
 
     def _referred(self) -> dict[str, Any]:
@@ -166,16 +169,20 @@ class DestinationOptions:
                 settings["format"] = "custom"
         return settings
 
-    def _headers(self) -> dict[str, str]:
+    def _headers_over(self, file: dict[str, Any]) -> dict[str, Any]:
+        """The headers of the options, and those of the file that no option names, in any case."""
         headers: dict[str, str] = {}
+        names: set[str] = set()
         for given in self.header:
-            name, colon, value = given.partition(":")
-            if not colon or not name.strip():
+            name, colon, value = (part.strip() for part in given.partition(":"))
+            if not colon or not name:
                 raise WebhookConfigError("--header is written 'Name: value'")
-            if name.strip() in headers:
-                raise WebhookConfigError(f"--header {name.strip()} is given twice")
-            headers[name.strip()] = dereferenced(value.strip(), f"--header {name.strip()}")
-        return headers
+            if name.lower() in names:
+                raise WebhookConfigError(f"--header {name} is given twice")
+            names.add(name.lower())
+            headers[name] = header_value(name, value, f"--header {name}")
+        kept = {name: value for name, value in file.items() if name.lower() not in names}
+        return kept | headers
 
 
 _RETRY = {
@@ -186,37 +193,6 @@ _PLAIN = {
     name: name
     for name in ("format", "timeout", "concurrency", "trust_env", "verify_ssl", "allow_insecure")
 } | {"webhook_id": "webhook_id_header", "idempotency_key": "idempotency_key_header"}
-AUTH_SECRETS = ("api_key", "bearer_token", "password", "hmac_secret", "oauth2_client_secret")
-_AUTH_PLAIN = (
-    "auth_type", "api_key_header", "username", "hmac_header", "oauth2_token_url", "oauth2_client_id",
-)  # fmt: skip
-_TYPE_OF = {
-    "api_key": "api_key",
-    "bearer_token": "bearer_token",
-    "username": "basic_auth",
-    "password": "basic_auth",
-    "hmac_secret": "hmac_sha256",
-    "oauth2_token_url": "oauth2",
-    "oauth2_client_id": "oauth2",
-    "oauth2_client_secret": "oauth2",
-}
-
-
-def with_auth_type(auth: dict[str, Any]) -> dict[str, Any]:
-    """The auth settings with their type, told from the credentials where it is not said.
-
-    Credentials that the type does not use are refused: they would silently not be sent.
-    """
-    types = {_TYPE_OF[name]: name for name in auth if name in _TYPE_OF}
-    given = auth.get("auth_type")
-    if given is None and len(types) > 1:
-        raise WebhookConfigError(f"these credentials are of several auth types: {', '.join(types)}")
-    if given is None:
-        return auth | {"auth_type": next(iter(types), "none")}
-    for type, name in types.items():
-        if not type.startswith(str(given).lower()):  # "bearer" is short for "bearer_token"
-            raise WebhookConfigError(f"{name} is not used by auth type {given}, but by {type}")
-    return auth
 
 
 def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:

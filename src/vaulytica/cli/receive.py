@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from vaulytica.cli.console import (
+from vaulytica.cli.output import (
     error_line,
     json_line,
     line,
     masked_headers,
     masked_target,
+    out_file,
     pretty_body,
 )
 from vaulytica.cli.references import secret
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
-    from vaulytica.receiving.receiver import Failures, Received, Receiver
+    from vaulytica.receiving.receiver import Misbehaviour, Received, Receiver
 
 _VERDICTS = {None: "", True: "  ✓ signature verified", False: "  ✗ signature wrong or missing"}
 
@@ -53,11 +54,11 @@ def receive(
     """Receive requests and show them, until Ctrl-C."""
     host, port = _address(listen)
     settings: dict[str, Any] = {"host": host, "port": port, "status": status, "delay": delay}
-    settings |= {"fail": _failures(fail), "hmac_header": hmac_header}
+    settings |= {"fail": _misbehaviour(fail), "hmac_header": hmac_header}
     if hmac_secret is not None:
         settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret")
     with ExitStack() as stack:
-        show = _Shown(as_json=json, out=_out_file(out, stack))
+        show = _Shown(as_json=json, out=out_file(out, "a", stack))
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
         error_line(f"listening on {receiver.url} (Ctrl-C stops)")
         with suppress(KeyboardInterrupt):
@@ -152,25 +153,16 @@ def _address(listen: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
-def _failures(fail: str | None) -> Failures:
-    from vaulytica.receiving.receiver import Failures
+def _misbehaviour(fail: str | None) -> Misbehaviour:
+    from vaulytica.receiving.receiver import Misbehaviour
 
     if fail is None:
-        return Failures()
+        return Misbehaviour()
     rate, _, status = fail.partition(":")
     try:
-        failures = Failures(rate=float(rate), status=int(status or 503))
+        wanted = Misbehaviour(rate=float(rate), status=int(status or 503))
     except ValueError:
-        failures = Failures(rate=-1)
-    if not 0 <= failures.rate <= 1 or not 200 <= failures.status <= 599:
+        wanted = Misbehaviour(rate=-1)
+    if not 0 <= wanted.rate <= 1 or not 200 <= wanted.status <= 599:
         raise WebhookConfigError("--fail is RATE:STATUS, such as 0.3:503, RATE from 0 to 1")
-    return failures
-
-
-def _out_file(path: Path | None, stack: ExitStack) -> TextIO | None:
-    if path is None:
-        return None
-    try:
-        return stack.enter_context(path.open("a", encoding="utf-8"))
-    except OSError as error:
-        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None
+    return wanted

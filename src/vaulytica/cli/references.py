@@ -1,13 +1,16 @@
-"""Secrets by reference: `env:NAME`, `file:PATH`, or `-` to be asked. Never on the command line itself."""
+"""Secrets by reference: `env:NAME`, `file:PATH`, or `-` to be asked."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from vaulytica.errors import WebhookConfigError
+from vaulytica.urls import is_credential
 
 _MAX_SECRET_BYTES = 64 * 1024
+_NO_CREDENTIAL = ("idempotency-key",)
 
 
 def secret(reference: object, what: str, *, base: Path | None = None, prompt: bool = True) -> str:
@@ -22,6 +25,20 @@ def secret(reference: object, what: str, *, base: Path | None = None, prompt: bo
         why = ": others can see it in the process list" if prompt else ""
         raise WebhookConfigError(f"{what} takes a reference ({ways}), not the secret itself{why}")
     return dereferenced(reference, what, base=base)
+
+
+def header_value(
+    name: str, value: object, what: str, *, base: Path | None = None, prompt: bool = True
+) -> Any:
+    """A header's value, or what it refers to; where the name is a credential's, only the latter."""
+    if is_secret_header(name):
+        return secret(value, what, base=base, prompt=prompt)
+    return dereferenced(value, what, base=base) if isinstance(value, str) else value
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether a header of that name is likely to carry a credential."""
+    return is_credential(name) and name.lower() not in _NO_CREDENTIAL
 
 
 def is_reference(text: str) -> bool:

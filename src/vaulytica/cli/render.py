@@ -1,4 +1,4 @@
-"""`vaulytica render`: the exact requests that would be sent, by the very code that sends them."""
+"""`vaulytica render`: the requests that would be sent, by the very code that sends them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import typer
 
-from vaulytica.cli.console import MASK, json_line, line, masked_headers, masked_target, pretty_body
 from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.output import MASK, json_line, line, masked_headers, masked_target, pretty_body
 from vaulytica.errors import WebhookEventError
 
 if TYPE_CHECKING:
     from vaulytica.delivery.destination import Destination
-    from vaulytica.delivery.request import Request, Response
+    from vaulytica.delivery.request import Header, Request
 
 _PLACE = "https://destination.example/events"  # when no URL is given
 # What every request is answered with here: an OAuth2 scheme takes it for its token, and goes on.
@@ -38,35 +38,21 @@ def render(
 ) -> int:
     """Show the request for FILE's first event; send nothing."""
     from vaulytica.cli.mapping import make_mapping
+    from vaulytica.delivery.request import Response
     from vaulytica.sender import WebhookSender
+    from vaulytica.transport.memory import MemoryTransport
 
     destination.max_retries = 0
     config = destination.webhook_config(default_url=_PLACE)
     event = _first_event(file, make_mapping(map or []))
-    recorder = _Recorder()
-    with WebhookSender(config, transport=recorder) as sender:
+    transport = MemoryTransport([Response(200, body=_TOKEN)])
+    with WebhookSender(config, transport=transport) as sender:
         (result,) = sender.send_batch([event]).results
-        if not recorder.requests and result.reason is not None:
+        if not transport.requests and result.reason is not None:
             raise WebhookEventError(result.reason.text)
-        for request in recorder.requests:
+        for request in transport.requests:
             _show(request, sender.destination, raw=raw, as_json=json)
     return 0
-
-
-class _Recorder:
-    """A transport that sends nothing."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def send(self, request: Request) -> Response:
-        from vaulytica.delivery.request import Response
-
-        self.requests.append(request)
-        return Response(200, body=_TOKEN)
-
-    def close(self) -> None:
-        """Nothing to drop."""
 
 
 def _first_event(file: str | None, mapping: Any) -> Any:
@@ -85,23 +71,13 @@ def _first_event(file: str | None, mapping: Any) -> Any:
 
 
 def _show(request: Request, destination: Destination, *, raw: bool, as_json: bool) -> None:
-    parts = urlsplit(request.url)
     is_event = request.url == destination.url
     names = destination.auth.header_names if is_event else ()
     body = request.body if is_event else _masked_form(request.body)
-    headers = [
-        # libcurl adds these three.
-        ("Host", parts.netloc),
-        ("Accept", "*/*"),
-        ("Content-Length", str(len(request.body))),
-        *request.headers,
-    ]
-    if any(name.lower() == "accept" for name, _ in request.headers):
-        headers.pop(1)
-    target, shown = masked_target(request.url), masked_headers(headers, names)
+    target, shown = masked_target(request.url), masked_headers(_on_the_wire(request), names)
     if as_json:
         text = body.decode("utf-8", "replace")
-        json_line({"method": "POST", "target": target, "headers": dict(shown), "body": text})
+        json_line({"method": "POST", "target": target, "headers": shown, "body": text})
         return
     line(f"POST {target} HTTP/1.1")
     for name, value in shown:
@@ -114,6 +90,22 @@ def _show(request: Request, destination: Destination, *, raw: bool, as_json: boo
     else:
         line(pretty_body(body))
     line()
+
+
+def _on_the_wire(request: Request) -> list[Header]:
+    """The headers with those that libcurl adds, in the order it writes them."""
+    given = {name.lower(): value for name, value in request.headers}
+    headers = [("Host", given.get("host") or _host(request.url))]
+    if "accept" not in given:
+        headers.append(("Accept", "*/*"))
+    headers += [header for header in request.headers if header[0].lower() != "host"]
+    return [*headers, ("Content-Length", str(len(request.body)))]
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.lower()
+    return host.removesuffix(f":{80 if parts.scheme == 'http' else 443}")
 
 
 def _masked_form(body: bytes) -> bytes:

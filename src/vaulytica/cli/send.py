@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaulytica.cli.console import error_line, json_line, line
 from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.output import error_line, json_line, line, out_file
 from vaulytica.cli.reading import MAX_LINE_BYTES, Bad, Entry
 from vaulytica.errors import WebhookConfigError
 
@@ -63,27 +63,18 @@ def send(
     config = destination.webhook_config()
     with ExitStack() as stack:
         inputs = open_inputs(names, stack)
-        tally = Tally(len(names) > 1, _report_file(report, stack))
+        tally = Tally(len(names) > 1, out_file(report, "w", stack))
         entries = mapped_entries(inputs, mapping, max_line_bytes)
         started = time.monotonic()
-        stopped_at = asyncio.run(_send_all(config, entries, tally))
-        _summary(tally, time.monotonic() - started, stopped_at, as_json=json)
-    return 0 if tally.complete and stopped_at is None else 1
-
-
-def _report_file(path: Path | None, stack: ExitStack) -> TextIO | None:
-    if path is None:
-        return None
-    try:
-        return stack.enter_context(path.open("w", encoding="utf-8"))
-    except OSError as error:
-        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None
+        stopped = asyncio.run(_send_all(config, entries, tally))
+        _summary(tally, time.monotonic() - started, stopped, as_json=json)
+    return 0 if tally.complete and stopped is None else 1
 
 
 async def _send_all(
     config: WebhookConfig, entries: Iterator[Entry | Bad], tally: Tally
-) -> Entry | Bad | None:
-    """Send every entry; where a signal stopped it, the last one that was read."""
+) -> str | None:
+    """Send every entry; where a signal stopped it, what was not read."""
     from vaulytica.cli.feed import Feed
     from vaulytica.cli.progress import progress
     from vaulytica.sender import AsyncWebhookSender
@@ -104,17 +95,22 @@ class _Sending:
     def __init__(
         self, sender: AsyncWebhookSender, feed: Feed, tally: Tally, show: Callable[[], Any]
     ) -> None:
+        from vaulytica.delivery.run import DownDetector
+
         self.sender, self.feed, self.tally, self.show = sender, feed, tally, show
-        self.down: str | None = None  # why the destination is plainly down
+        self.down = DownDetector()  # one for all chunks: each by itself may be too short to tell
         self.last: Entry | Bad | None = None
 
-    async def run(self) -> Entry | Bad | None:
+    async def run(self) -> str | None:
+        """Send all there is; where a signal stopped it, what was not read."""
         try:
             while chunk := await self.feed.next():
                 self.last = chunk[-1]
                 await self._chunk(chunk)
         except asyncio.CancelledError:
-            return self.last or Bad("the input", 0, "")
+            if self.last is None:
+                return "nothing of the input was read"
+            return f"the input after line {self.last.line} of {self.last.file} was not read"
         return None
 
     async def _chunk(self, chunk: list[Entry | Bad]) -> None:
@@ -123,8 +119,6 @@ class _Sending:
         for entry in chunk:
             if isinstance(entry, Bad):
                 self.tally.bad(entry)
-            elif self.down is not None:
-                self.tally.not_sent(entry, self.down)
             else:
                 open_entries[len(open_entries)] = entry
 
@@ -135,12 +129,13 @@ class _Sending:
                 yield values[position]
 
         def settled(result: Result) -> None:
-            self._settled(open_entries.pop(result.position), result)
+            self.tally.settled(open_entries.pop(result.position), result)
+            self.show()
 
         values = [entry.value for entry in open_entries.values()]
         try:
             if values:
-                await self.sender.send_batch(events(), on_result=settled)
+                await self.sender.send_batch(events(), on_result=settled, down=self.down)
         finally:  # when a signal stopped us, some are left
             for position, entry in open_entries.items():
                 if position < begun:
@@ -149,22 +144,14 @@ class _Sending:
                     self.tally.not_sent(entry, "interrupted")
             self.show()
 
-    def _settled(self, entry: Entry, result: Result) -> None:
-        from vaulytica.delivery.outcome import ReasonKind
 
-        self.tally.settled(entry, result)
-        self.show()
-        if result.reason is not None and result.reason.kind is ReasonKind.NOT_SENT:
-            self.down = result.reason.text.removeprefix("not sent: ")
-
-
-def _summary(tally: Tally, seconds: float, stopped_at: Any, *, as_json: bool) -> None:
+def _summary(tally: Tally, seconds: float, stopped: str | None, *, as_json: bool) -> None:
     counts = {name: tally.counts[name] for name in ("delivered", "rejected", "deferred", "unknown")}
     tally.undelivered.sort(key=lambda row: (row.get("file", ""), row["line"]))
     if as_json:
         json_line(
             {"events": tally.events, **counts, "attempts": tally.attempts}
-            | {"seconds": round(seconds, 3), "interrupted": stopped_at is not None}
+            | {"seconds": round(seconds, 3), "interrupted": stopped is not None}
             | {"undelivered": tally.undelivered}
         )
     else:
@@ -179,11 +166,10 @@ def _summary(tally: Tally, seconds: float, stopped_at: Any, *, as_json: bool) ->
             f"delivered {counts['delivered']} of {tally.events} events ({details}) "
             f"in {seconds:.1f} s, {tally.attempts} attempts"
         )
-    if stopped_at is not None:
-        where = f"line {stopped_at.line} of {stopped_at.file}"
+    if stopped is not None:
         error_line(
             f"interrupted: {counts['delivered']} sent, {tally.unsent} not sent, {counts['unknown']} "
-            f"unknown (were under way); the input after {where} was not read"
+            f"unknown (were under way); {stopped}"
         )
     elif tally.events == 0:
         error_line("warning: the input holds no events")

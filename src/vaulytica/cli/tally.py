@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from vaulytica.cli.reading import Bad, Entry
-from vaulytica.delivery.outcome import Delivered, Result
+from vaulytica.delivery.outcome import Delivered, ReasonKind, Result
 
 KEPT = 1000  # undelivered events that are shown; --report has them all
 
@@ -41,6 +41,8 @@ class Tally:
     def settled(self, entry: Entry, result: Result) -> None:
         """An event whose fate is known."""
         outcome, reason = result.outcome, result.reason
+        if reason is not None and reason.kind is ReasonKind.NOT_SENT:
+            self.unsent += 1
         self._add(
             entry,
             result.event_id,

@@ -79,6 +79,10 @@ def cut(format: Format, entries: Iterable[object], max_bytes: int) -> Iterator[B
         except WebhookEventError as error:
             yield rejected(position, error)
             continue
+        except Exception as error:  # noqa: BLE001 - an entry's own methods, or a format's, may raise anything
+            why = f"the event cannot be read: {type(error).__name__}: {error}"
+            yield rejected(position, WebhookEventError(why))
+            continue
         if items and (len(items) >= limits.max_events or size + len(item.part) > limits.max_bytes):
             yield Batch(tuple(items))
             items, size = [], 0

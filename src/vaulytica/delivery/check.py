@@ -11,11 +11,9 @@ from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.flow import attempt
 from vaulytica.delivery.outcome import Delivered, Outcome, Reason, ReasonKind
-from vaulytica.delivery.policy import date_of
-from vaulytica.delivery.ports import Clock, Flow, Send, connect
+from vaulytica.delivery.ports import Clock, Flow, connect
 from vaulytica.delivery.request import Probe, Response
 from vaulytica.errors import (
-    Failure,
     FailureKind,
     TransportFailure,
     WebhookEventError,
@@ -100,31 +98,11 @@ def check(
         return notes.report()
     answers: list[Response] = []
     sent_at = clock.time()
-    outcomes = yield from _watched(attempt(destination, batch, clock), answers)
+    outcomes = yield from attempt(destination, batch, clock, answers)
     _note_outcome(notes, outcomes[0], destination)
     if answers:
         _note_clock(notes, answers[-1], (sent_at + clock.time()) / 2)
     return notes.report()
-
-
-def _watched(flow: Flow[list[Outcome]], answers: list[Response]) -> Flow[list[Outcome]]:
-    """Run the flow and keep the answers that its own requests to the destination get."""
-    answer = None
-    failure: Failure | None = None
-    while True:
-        try:
-            effect = flow.send(answer) if failure is None else flow.throw(failure)
-        except StopIteration as stop:
-            outcomes: list[Outcome] = stop.value
-            return outcomes
-        answer = failure = None
-        try:
-            answer = yield effect
-        except Failure as error:
-            failure = error
-        else:
-            if isinstance(effect, Send) and isinstance(answer, Response):
-                answers.append(answer)
 
 
 _FAILED_STEP = {
@@ -206,7 +184,7 @@ def _advice_on(reason: Reason) -> str:
 
 
 def _note_clock(notes: _Notes, answer: Response, now: float) -> None:
-    theirs = date_of(answer)
+    theirs = answer.date()
     if theirs is None:
         notes.add("clock", StepState.SKIPPED, "the answer has no Date")
         return

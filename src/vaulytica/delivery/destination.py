@@ -9,6 +9,7 @@ from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.ports import Auth, Format
 from vaulytica.delivery.redaction import HoldsSecrets, redact
 from vaulytica.delivery.request import Header, Request
+from vaulytica.jsonvalues import MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Destination(HoldsSecrets):
     retry: RetryPolicy = RetryPolicy()
     timeout: float = 30.0
     concurrency: int = 8
-    max_event_bytes: int = 10 * 1024 * 1024
+    max_event_bytes: int = MAX_BYTES
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def request(self, batch: Batch) -> Request:

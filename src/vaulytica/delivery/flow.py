@@ -16,14 +16,19 @@ from vaulytica.delivery.outcome import (
     Rejected,
     Result,
 )
-from vaulytica.delivery.policy import GiveUp, Random, RetryPolicy, retry_after_seconds
+from vaulytica.delivery.policy import GiveUp, Random, RetryPolicy
 from vaulytica.delivery.ports import Clock, Flow, wait
 from vaulytica.delivery.request import Response
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_line
 
 
-def attempt(destination: Destination, batch: Batch, clock: Clock) -> Flow[list[Outcome]]:
-    """One request for the batch, signed anew, and what its answer means for each event."""
+def attempt(
+    destination: Destination, batch: Batch, clock: Clock, answers: list[Response] | None = None
+) -> Flow[list[Outcome]]:
+    """One request for the batch, signed anew, and what its answer means for each event.
+
+    The answer itself goes into `answers`, for who wants to look at it.
+    """
     try:
         request = destination.request(batch)
         response = yield from destination.auth.flow(request, clock.time())
@@ -31,6 +36,8 @@ def attempt(destination: Destination, batch: Batch, clock: Clock) -> Flow[list[O
         return [_outcome_of_failure(failure, destination)] * len(batch)
     except AuthFailure as failure:
         return [_outcome_of_no_credentials(failure, destination)] * len(batch)
+    if answers is not None:
+        answers.append(response)
     outcomes = destination.format.settle(response, batch)
     return [
         outcome if isinstance(outcome, Delivered) else _told(outcome, response, destination, clock)
@@ -111,9 +118,9 @@ def _told(
     if isinstance(outcome, Rejected):
         return Rejected(reason)
     asked = outcome.retry_after
-    return Deferred(reason, retry_after_seconds(response, clock.time()) if asked is None else asked)
+    return Deferred(reason, response.retry_after(clock.time()) if asked is None else asked)
 
 
 def _given_up(outcome: Deferred, step: GiveUp) -> Deferred:
-    text = f"{step.why}, the last with: {outcome.reason.text}"
+    text = f"{step.why}: {outcome.reason.text}"
     return replace(outcome, reason=replace(outcome.reason, text=text))

@@ -136,13 +136,16 @@ _ERRORS: dict[ReasonKind, type[WebhookError]] = {
 }
 
 
-def error_of(result: Result, reason: Reason, where: str) -> WebhookError:
+def error_of(result: Result, where: str) -> WebhookError:
     """The error for an event that is not delivered: what happened, where, after how many attempts."""
+    reason = result.reason
+    assert reason is not None
+    later = isinstance(result.outcome, Deferred)  # its reason tells the attempts
     attempts = "1 attempt" if result.attempts == 1 else f"{result.attempts} attempts"
-    later = isinstance(result.outcome, Deferred)
+    what = "event not delivered" if later else f"event rejected after {attempts}"
     kind = _ERRORS.get(reason.kind, WebhookExhaustedError if later else WebhookRejectedError)
     return kind(
-        f"{where}: event {'not delivered' if later else 'rejected'} after {attempts}: {reason.text}",
+        f"{where}: {what}: {reason.text}",
         attempts=result.attempts,
         status=reason.status,
         event_id=result.event_id,

@@ -86,7 +86,11 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Format(Protocol):
-    """A wire format owns both directions: how events are written, and what the answer means for each."""
+    """A wire format owns both directions: how events are written, and what the answer means for each.
+
+    One in the table is made by `Class(dumps=…)`: `dumps` writes JSON as bytes, so that bodies that
+    are signed can be written the way that the guide's verifier does.
+    """
 
     name: str
     content_type: str

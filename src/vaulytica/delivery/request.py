@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -46,6 +48,8 @@ class Response:
     def __init__(
         self, status: int, headers: Mapping[str, str] | Iterable[Header] = (), body: bytes = b""
     ) -> None:
+        if type(status) is not int or type(body) is not bytes:
+            raise TypeError("a Response has an int as status and bytes as body")
         self.status = status
         self.body = body
         self._given = headers
@@ -56,11 +60,37 @@ class Response:
         if self._headers is None:
             given = self._given
             pairs = given.items() if isinstance(given, Mapping) else given
-            self._headers = {key.lower(): value for key, value in pairs}
+            self._headers = {key.lower(): str(value) for key, value in pairs}
         return self._headers.get(name)
+
+    def date(self) -> float | None:
+        """When the answer was sent, by the sender's clock, in seconds since 1970; None if it does not say."""
+        return _http_date(self.header("date") or "")
+
+    def retry_after(self, now: float) -> float | None:
+        """The wait it asks for, in seconds: given as seconds or as a date; nonsense and the past give None.
+
+        A date is read against the answer's own Date, so that a wrong clock here does not matter.
+        """
+        value = (self.header("retry-after") or "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:18])
+        until, sent = _http_date(value), self.date()
+        if until is None:
+            return None
+        wait = until - (now if sent is None else sent)
+        return wait if wait > 0 else None
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+def _http_date(value: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 class Certificate(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ FORMATS = Table(
         "splunk_hec": "vaulytica.formats.splunk_hec:SplunkHecFormat",
         "datadog": "vaulytica.formats.datadog:DatadogFormat",
         "elastic": "vaulytica.formats.elastic:ElasticFormat",
-        "template": "vaulytica.formats.template:TemplateFormat",
+        "template": "vaulytica.formats.templating.template:TemplateFormat",
         "function": "vaulytica.formats.function:FunctionFormat",
     },
 )

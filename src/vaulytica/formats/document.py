@@ -40,3 +40,15 @@ class DocumentFormat(ABC):
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
         """What the status says, for the one event."""
         return [outcome_of_status(response)] * len(batch)
+
+
+def custom_context(event: Event) -> dict[str, Any]:
+    """What a custom template or function sees: the guide's four names, and the event's id and source."""
+    return {
+        "event_type": event.type,
+        "severity": str(event.severity),
+        "timestamp": event.rfc3339,
+        "event_data": event.data,
+        "event_id": event.id,
+        "source": event.source,
+    }

@@ -8,7 +8,7 @@ from typing import Any
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.formats.document import DocumentFormat
+from vaulytica.formats.document import DocumentFormat, custom_context
 from vaulytica.jsonvalues import Dumps, NotJSON, compact_json, plain
 
 _MOST_TOLD = 500  # characters
@@ -16,7 +16,7 @@ TemplateFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
 class FunctionFormat(DocumentFormat):
-    """The document is what the user's function makes of the context; see `template_context`."""
+    """The document is what the user's function makes of the context; see `custom_context`."""
 
     name = "function"
 
@@ -26,7 +26,7 @@ class FunctionFormat(DocumentFormat):
 
     def document(self, event: Event) -> dict[str, Any]:
         """What the function returns, made plain; it gets a copy, so it cannot alter the event."""
-        context = template_context(event)
+        context = custom_context(event)
         context["event_data"] = deepcopy(event.data)
         try:
             made = self._function(context)
@@ -52,15 +52,3 @@ def _told(error: Exception) -> str:
         return f"{type(error).__name__}: {error}"[:_MOST_TOLD]
     except Exception:  # noqa: BLE001
         return type(error).__name__
-
-
-def template_context(event: Event) -> dict[str, Any]:
-    """What a custom template or function sees: the guide's four names, and the event's id and source."""
-    return {
-        "event_type": event.type,
-        "severity": str(event.severity),
-        "timestamp": event.rfc3339,
-        "event_data": event.data,
-        "event_id": event.id,
-        "source": event.source,
-    }

@@ -56,8 +56,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """Misbehaviour: the `first` requests fail for sure, then each one with probability `rate`."""
+class Misbehaviour:
+    """What goes wrong on purpose: the `first` requests fail for sure, then each one with probability `rate`."""
 
     rate: float = 0.0
     status: int = 503
@@ -81,7 +81,7 @@ class Receiver:
     hmac_secret: str | None = field(default=None, repr=False)
     hmac_header: str = "X-Signature"
     status: int = 200
-    fail: Failures = Failures()
+    fail: Misbehaviour = Misbehaviour()
     delay: float = 0.0
     seed: int | None = None
     respond: Respond | None = None

@@ -74,11 +74,11 @@ class CurlTransport:
         try:
             exchange.prepare(request)
             exchange.curl.perform()
-            return exchange.answer()
+            answer = exchange.answer()
         except pycurl.error as error:
             return exchange.failed(error)
-        finally:
-            self._pool.give_back(exchange)
+        self._pool.give_back(exchange)  # after a failure its connection may be half dead
+        return answer
 
     def connect(self, url: str, timeout: float) -> Probe:
         """Open a connection and close it again; raises `TransportFailure`."""
@@ -105,6 +105,7 @@ class AsyncCurlTransport:
     ) -> None:
         self._pool = _Pool(Exchange, {"verify": verify, "proxy": proxy, "trust_env": trust_env})
         self._multi: pycurl.AsyncCurlMulti | None = None
+        self._distrust = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
         _ALIVE.add(self)
@@ -112,17 +113,20 @@ class AsyncCurlTransport:
     async def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
         exchange = self._pool.take()
-        exchange.prepare(request)
+        exchange.prepare(request, anew=self._distrust)
+        self._distrust = False
         try:
             await self._running().add_handle(exchange.curl)
+            answer = exchange.answer()
         except pycurl.error as error:
-            self._pool.give_back(exchange)
             return exchange.failed(error)
-        # A cancelled exchange is not given back: libcurl lets go of it only later.
-        try:
-            return exchange.answer()
-        finally:
-            self._pool.give_back(exchange)
+        except TransportFailure:
+            # libcurl keeps this connection, which is dead, for the next one, and does not look.
+            self._distrust = True
+            raise
+        # Not so after a failure, nor when cancelled: libcurl lets go of that transfer only later.
+        self._pool.give_back(exchange)
+        return answer
 
     async def connect(self, url: str, timeout: float) -> Probe:
         """Open a connection and close it again; raises `TransportFailure`."""

@@ -35,6 +35,7 @@ class Exchange:
         self._unsent = b""
         self._sent = 0
         self._url = ""
+        self._anew = False
         self._timeout_ms = 0
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -56,8 +57,11 @@ class Exchange:
         # unasked and uncounted, when a kept connection ends before an answer.
         curl.setopt(pycurl.READFUNCTION, self._give)
 
-    def prepare(self, request: Request) -> None:
-        """Set what differs from request to request."""
+    def prepare(self, request: Request, *, anew: bool = False) -> None:
+        """Set what differs from request to request. `anew`: use no kept connection."""
+        if anew is not self._anew:
+            self.curl.setopt(pycurl.FRESH_CONNECT, int(anew))
+            self._anew = anew
         if request.url != self._url:
             self.curl.setopt(pycurl.URL, request.url)
             self._url = request.url
@@ -88,9 +92,15 @@ class Exchange:
         return Response(status, _headers(self._head.copy()), b"".join(self._body))
 
     def failed(self, error: pycurl.error) -> Response:
-        """The answer all the same, if we ended the transfer ourselves; else raises `TransportFailure`."""
+        """The answer all the same, if enough of it came; else raises `TransportFailure`.
+
+        Enough is as much as we read of any, or the status where that is no success: a success counts
+        only whole.
+        """
         code, message = error.args[0], error.args[1] if len(error.args) > 1 else ""
         if code == pycurl.E_WRITE_ERROR and self._room == 0:
+            return self.answer()
+        if self.curl.getinfo(pycurl.RESPONSE_CODE) >= 300 and _ended(self._head):
             return self.answer()
         if self.curl.getinfo(pycurl.HTTP_CONNECTCODE) == 407:  # for a tunnel; else it is an answer
             return Response(407, _headers(self._head.copy()))

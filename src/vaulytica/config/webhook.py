@@ -1,13 +1,11 @@
-"""The guide's words, validated, and turned into a `Destination` made of parts: the only place that knows both.
-
-Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, and refuses to be pickled.
-"""
+"""WebhookConfig: one destination in the guide's words, and how it becomes a `Destination`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import (
     Field,
@@ -18,21 +16,22 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from vaulytica.assembly import (
+from vaulytica.config.assembly import (
     known_secrets,
     make_format,
     make_headers,
     refuse_cleartext,
     with_splunk_scheme,
 )
-from vaulytica.auth import SCHEMES
+from vaulytica.config.auth import WebhookAuth, WebhookAuthType
+from vaulytica.config.retry import WebhookRetryConfig
+from vaulytica.config.settings import Seconds, Settings
 from vaulytica.delivery.destination import Destination
-from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.ports import Auth
+from vaulytica.delivery.redaction import REDACTED, HoldsSecrets
 from vaulytica.errors import WebhookConfigError
 from vaulytica.formats import FORMATS
 from vaulytica.jsonvalues import MAX_BYTES
-from vaulytica.settings import Settings
 from vaulytica.urls import (
     checked_proxy,
     checked_url,
@@ -41,20 +40,6 @@ from vaulytica.urls import (
     query_names,
     split_userinfo,
 )
-
-_WEEK = 7 * 86400.0
-Seconds = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class WebhookAuthType(StrEnum):
-    """How a request proves who sent it."""
-
-    NONE = "none"
-    API_KEY = "api_key"
-    BEARER_TOKEN = "bearer_token"  # noqa: S105 - a name, not a secret
-    BASIC_AUTH = "basic_auth"
-    HMAC_SHA256 = "hmac_sha256"
-    OAUTH2 = "oauth2"
 
 
 class WebhookFormat(StrEnum):
@@ -67,109 +52,11 @@ class WebhookFormat(StrEnum):
     CUSTOM = "custom"
 
 
+_INNER_NAMES = ("template", "function")  # of custom's two formats
 _FORMAT_ALIASES = {"generic": "json", "splunk": "splunk_hec", "elasticsearch": "elastic"}
-_CREDENTIALS = (
-    "api_key",
-    "bearer_token",
-    "username",
-    "password",
-    "hmac_secret",
-    "oauth2_token_url",
-    "oauth2_client_id",
-    "oauth2_client_secret",
-)
-_AUTH_ALIASES = {"bearer": "bearer_token", "basic": "basic_auth", "hmac": "hmac_sha256"}
 
 
-class WebhookAuth(Settings):
-    """Credentials for one scheme; a scheme with its secret missing raises `WebhookConfigError`."""
-
-    auth_type: WebhookAuthType = WebhookAuthType.NONE
-    api_key: SecretStr | None = None
-    api_key_header: str = "X-API-Key"
-    bearer_token: SecretStr | None = None
-    username: str | None = None
-    password: SecretStr | None = None
-    hmac_secret: SecretStr | None = None
-    hmac_header: str = "X-Signature"
-    oauth2_token_url: str | None = None
-    oauth2_client_id: str | None = None
-    oauth2_client_secret: SecretStr | None = None
-
-    @field_validator("auth_type", mode="before")
-    @classmethod
-    def _known_type(cls, value: Any) -> Any:
-        name = str(value).lower()
-        name = _AUTH_ALIASES.get(name, name)
-        if name not in list(WebhookAuthType):
-            known = ", ".join(WebhookAuthType)
-            raise ValueError(f"unknown auth type; known are {known}")
-        return name
-
-    @field_validator("oauth2_token_url")
-    @classmethod
-    def _valid_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            value = checked_url(value, "oauth2_token_url")
-            if split_userinfo(value)[1] is not None:
-                raise ValueError("must not hold userinfo; give oauth2_client_id and _secret")
-        return value
-
-    @model_validator(mode="after")
-    def _complete(self) -> WebhookAuth:
-        if self.auth_type is WebhookAuthType.NONE:
-            for name in _CREDENTIALS:
-                if getattr(self, name) is not None:  # it would be left out without a word
-                    raise WebhookConfigError(f"{name} is given, but no auth_type that uses it")
-        self.scheme(api_key=_shown(self.api_key), timeout=30.0)
-        return self
-
-    @field_serializer("oauth2_token_url")
-    def _hide_url(self, value: str | None) -> str | None:
-        return value and origin(value)
-
-    def __repr_args__(self) -> Any:
-        for name, value in super().__repr_args__():
-            if value is not None:
-                yield name, origin(value) if name == "oauth2_token_url" else value
-
-    def scheme(self, *, api_key: str | None, timeout: float) -> Auth:
-        """The scheme, made of plain arguments; raises `WebhookConfigError` where one is missing."""
-        scheme = SCHEMES.load(self.auth_type)
-        arguments: dict[WebhookAuthType, tuple[Any, ...]] = {
-            WebhookAuthType.NONE: (),
-            WebhookAuthType.API_KEY: (api_key, self.api_key_header),
-            WebhookAuthType.BEARER_TOKEN: (_shown(self.bearer_token),),
-            WebhookAuthType.BASIC_AUTH: (self.username, _shown(self.password)),
-            WebhookAuthType.HMAC_SHA256: (_shown(self.hmac_secret), self.hmac_header),
-            WebhookAuthType.OAUTH2: (
-                self.oauth2_token_url,
-                self.oauth2_client_id,
-                _shown(self.oauth2_client_secret),
-            ),
-        }
-        extra = {"timeout": timeout} if self.auth_type is WebhookAuthType.OAUTH2 else {}
-        made: Auth = scheme(*arguments[self.auth_type], **extra)
-        return made
-
-
-class WebhookRetryConfig(Settings):
-    """When to try again, in seconds: the guide's retry table, and bounds on the whole."""
-
-    max_retries: int = Field(3, ge=0, le=1_000_000)
-    initial_delay: Seconds = Field(1.0, ge=0, le=_WEEK)
-    max_delay: Seconds = Field(60.0, ge=0, le=_WEEK)
-    exponential_base: Seconds = Field(2.0, ge=1, le=1000)
-    jitter: bool = True
-    retry_after_cap: Seconds = Field(3600.0, ge=0, le=_WEEK)
-    deadline: Seconds | None = Field(None, gt=0, le=52 * _WEEK)
-
-    def policy(self) -> RetryPolicy:
-        """The pure policy with these numbers."""
-        return RetryPolicy(**self.model_dump())
-
-
-class WebhookConfig(Settings):
+class WebhookConfig(HoldsSecrets, Settings):
     """One destination, in the guide's words. `timeout` in seconds bounds a whole attempt.
 
     Wrong settings raise `WebhookConfigError` here, not when an event is sent.
@@ -203,7 +90,7 @@ class WebhookConfig(Settings):
     @field_validator("proxy")
     @classmethod
     def _valid_proxy(cls, value: str | None) -> str | None:
-        return value and checked_proxy(value)
+        return None if value is None else checked_proxy(value)
 
     @field_validator("format")
     @classmethod
@@ -212,9 +99,10 @@ class WebhookConfig(Settings):
         name = _FORMAT_ALIASES.get(name, name)
         if name in list(WebhookFormat):
             return WebhookFormat(name)
-        if name not in FORMATS or name in ("template", "function"):  # custom's two inner names
-            known = ", ".join(dict.fromkeys([*WebhookFormat, *_FORMAT_ALIASES, *FORMATS.foreign()]))
-            raise ValueError(f"unknown format; known are {known}")
+        if name not in FORMATS or name in _INNER_NAMES:
+            names = [*WebhookFormat, *_FORMAT_ALIASES, *FORMATS.names()]
+            known = dict.fromkeys(name for name in names if name not in _INNER_NAMES)
+            raise ValueError(f"unknown format; known are {', '.join(known)}")
         return name
 
     @field_validator("auth", mode="before")
@@ -233,7 +121,7 @@ class WebhookConfig(Settings):
 
     @field_serializer("headers")
     def _hide_values(self, value: dict[str, str]) -> dict[str, str]:
-        return dict.fromkeys(value, "***")
+        return dict.fromkeys(value, REDACTED)
 
     def __repr_args__(self) -> Any:
         fields = type(self).model_fields
@@ -241,7 +129,7 @@ class WebhookConfig(Settings):
             if name in ("url", "proxy") and value is not None:
                 yield name, origin(value)
             elif name == "headers" and value:
-                yield name, dict.fromkeys(value, "***")
+                yield name, dict.fromkeys(value, REDACTED)
             elif value != fields[str(name)].get_default(call_default_factory=True):
                 yield name, value
 
@@ -279,7 +167,7 @@ class WebhookConfig(Settings):
             auth = WebhookAuth(
                 auth_type=WebhookAuthType.BASIC_AUTH, username=name, password=SecretStr(password)
             )
-        key = _shown(auth.api_key)
+        key = auth.revealed("api_key")
         if key is not None and self.format == WebhookFormat.SPLUNK_HEC:
             key = with_splunk_scheme(key, auth.api_key_header)
         return auth.scheme(api_key=key, timeout=self.timeout)
@@ -294,13 +182,20 @@ class WebhookConfig(Settings):
     def _refuse_cleartext(self, url: str, auth: Auth) -> None:
         if self.allow_insecure:
             return
+        proxy = self._proxy_for_cleartext()
         names = [*self.headers, *query_names(url)]
         if auth.name not in ("none", "hmac_sha256") or any(map(is_credential, names)):
-            refuse_cleartext(url, self.proxy, "url")
+            refuse_cleartext(url, proxy, "url")
         token_url = self.auth.oauth2_token_url
         if token_url is not None and self.auth.auth_type is WebhookAuthType.OAUTH2:
-            refuse_cleartext(token_url, self.proxy, "oauth2_token_url")
+            refuse_cleartext(token_url, proxy, "oauth2_token_url")
+        if proxy is not None and split_userinfo(proxy)[1] is not None:
+            refuse_cleartext(proxy, None, "proxy")
 
-
-def _shown(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+    def _proxy_for_cleartext(self) -> str | None:
+        """The proxy that plain http would go through, as far as libcurl reads the environment for it."""
+        if self.proxy is not None or not self.trust_env:
+            return self.proxy
+        # libcurl does not read HTTP_PROXY, which a web server may set from a request's header.
+        names = ("http_proxy", "all_proxy", "ALL_PROXY")
+        return next((os.environ[name] for name in names if os.environ.get(name)), None)

@@ -11,9 +11,10 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.formats import FORMATS
 from vaulytica.formats.function import TemplateFunction
 from vaulytica.jsonvalues import canonical_json, compact_json
-from vaulytica.urls import is_cleartext, is_credential, url_secrets
+from vaulytica.urls import is_cleartext, url_secrets
 
 _SET_BY_CLIENT = ("content-length", "transfer-encoding", "expect")
+_HARMLESS = ("accept", "accept-language", "content-type", "user-agent")
 _NEVER_AUTH = (*_SET_BY_CLIENT, "content-type", "user-agent", "host", "connection")
 
 
@@ -34,6 +35,8 @@ def make_format(
         raise WebhookConfigError(
             'format="custom" needs either custom_template or custom_template_func'
         )
+    elif template is not None and not template.strip():
+        raise WebhookConfigError("custom_template is empty")
     elif function is not None:
         made = FORMATS.load("function")(function, dumps=dumps)
     else:
@@ -86,9 +89,9 @@ def refuse_cleartext(url: str, proxy: str | None, what: str) -> None:
 
 
 def known_secrets(urls: Iterable[str | None], headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What no message may hold: the secret parts of URLs, and of headers that carry credentials."""
+    """What no message may hold: the secret parts of URLs, and the values of the user's own headers."""
     secrets = [secret for url in urls if url is not None for secret in url_secrets(url)]
     for name, value in headers.items():
-        if is_credential(name):
+        if name.lower() not in _HARMLESS:
             secrets += [value, *value.split()[1:]]
     return tuple(dict.fromkeys(secrets))

@@ -17,8 +17,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from vaulytica.formats import bounds
-from vaulytica.formats.bounds import (
+from vaulytica.formats.templating import bounds
+from vaulytica.formats.templating.bounds import (
     MAX_INT_BITS,
     MAX_SIZE,
     TooMuch,

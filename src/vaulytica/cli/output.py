@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import urlsplit
 
-from vaulytica.errors import one_line
-from vaulytica.urls import is_credential
+from vaulytica.cli.references import is_secret_header
+from vaulytica.errors import WebhookConfigError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +23,6 @@ _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _SCHEMES = ("basic", "bearer", "digest", "splunk", "apikey", "token")
-_NO_CREDENTIAL = ("idempotency-key",)
 _SHORTEST_TOKEN = 16
 
 
@@ -38,6 +39,16 @@ def error_line(text: str) -> None:
 def json_line(value: Any) -> None:
     """Print a JSON value to stdout, on one line."""
     sys.stdout.write(f"{json.dumps(value)}\n")
+
+
+def out_file(path: Path | None, mode: str, stack: ExitStack) -> TextIO | None:
+    """The file an option names, open for text until the stack ends; None where none is named."""
+    if path is None:
+        return None
+    try:
+        return stack.enter_context(path.open(mode, encoding="utf-8"))  # type: ignore[return-value]
+    except OSError as error:
+        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None
 
 
 def stdout_console() -> Console:
@@ -57,13 +68,9 @@ def masked_headers(headers: Any, secret_names: tuple[str, ...] = ()) -> list[tup
     """Header pairs with the values masked that are, or may be, credentials."""
     secret = {name.lower() for name in secret_names}
     return [
-        (name, _masked(value) if name.lower() in secret or _may_be_secret(name) else value)
+        (name, _masked(value) if name.lower() in secret or is_secret_header(name) else value)
         for name, value in headers
     ]
-
-
-def _may_be_secret(header_name: str) -> bool:
-    return is_credential(header_name) and header_name.lower() not in _NO_CREDENTIAL
 
 
 def _masked(value: str) -> str:

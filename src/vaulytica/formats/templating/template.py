@@ -18,10 +18,9 @@ from jinja2.runtime import Context, Undefined
 
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event
-from vaulytica.formats.bounds import Composed, Literal, metered, no_composed
-from vaulytica.formats.document import DocumentFormat
-from vaulytica.formats.function import template_context
-from vaulytica.formats.sandbox import Sandbox
+from vaulytica.formats.document import DocumentFormat, custom_context
+from vaulytica.formats.templating.bounds import Composed, Literal, metered, no_composed
+from vaulytica.formats.templating.sandbox import Sandbox
 from vaulytica.jsonvalues import Dumps, NotJSON, canonical_json, compact_json, plain
 
 
@@ -37,9 +36,9 @@ class TemplateFormat(DocumentFormat):
     def document(self, event: Event) -> dict[str, Any]:
         """Render, put the values in, and read the result back as JSON: that is what is sent."""
         try:
-            context = self._template.new_context(template_context(event))
+            context = self._template.new_context(custom_context(event))
             text = metered(lambda: self._template.root_render_func(context))
-            document = _read(context.values_slots.fill(text))
+            document = _read(context.slots.fill(text))
             if not isinstance(document, dict):
                 raise NotJSON(f"is not an object but {type(document).__name__}")
             checked: dict[str, Any] = plain(document, name="document")
@@ -147,14 +146,14 @@ class _SlotContext(Context):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.values_slots = _Slots()
+        self.slots = _Slots()
 
 
 @pass_context  # with a context, Jinja2 does not call it for constants while compiling
 def _keep_value(context: _SlotContext, value: Any) -> str:
     if isinstance(value, Undefined):
         return str(value)  # raises and names what is missing; "" for an `if` without its `else`
-    return context.values_slots.keep(value)
+    return context.slots.keep(value)
 
 
 class _Environment(Sandbox):
@@ -165,7 +164,7 @@ class _Environment(Sandbox):
         self.filters["tojson"] = _tojson
 
     def composed(self, context: Any, text: str) -> str:
-        return Composed(text) if context.values_slots.holds_place(text) else text
+        return Composed(text) if context.slots.holds_place(text) else text
 
 
 def _compile(template: str) -> Any:

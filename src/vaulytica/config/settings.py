@@ -1,20 +1,22 @@
-"""Settings: models whose errors are one line, repeat no value that was given, and which are not pickled."""
+"""Settings: models whose errors are one line and repeat no value that was given."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.errors import WebhookConfigError
 
 _NAME = re.compile(r"[\w-]{1,64}")
 
 
-class Settings(HoldsSecrets, BaseModel):
-    """A model whose errors are one line and repeat no value, and which cannot be pickled."""
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """A model whose errors are one line and repeat no value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

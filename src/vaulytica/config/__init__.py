@@ -1,0 +1,16 @@
+"""The guide's words, validated, and turned into a `Destination` made of parts: the only place that knows both.
+
+Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, and refuses to be pickled.
+"""
+
+from vaulytica.config.auth import WebhookAuth, WebhookAuthType
+from vaulytica.config.retry import WebhookRetryConfig
+from vaulytica.config.webhook import WebhookConfig, WebhookFormat
+
+__all__ = [
+    "WebhookAuth",
+    "WebhookAuthType",
+    "WebhookConfig",
+    "WebhookFormat",
+    "WebhookRetryConfig",
+]
