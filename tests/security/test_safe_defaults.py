@@ -219,3 +219,29 @@ def test_an_unauthenticated_or_signed_event_may_go_over_plain_http() -> None:
     signed = auth_with(auth_type="hmac_sha256", hmac_secret=SECRET)
     assert WebhookConfig(url="http://siem.example.com/", auth=signed)
     assert WebhookConfig(url="http://siem.example.com/?index=main", headers={"X-Team": "blue"})
+
+
+def test_a_proxys_own_credentials_are_not_sent_in_cleartext_either() -> None:
+    settings = {
+        "url": "https://siem.example.com/",
+        "proxy": "http://robot:obviously-fake@proxy.example.com",
+    }
+    with pytest.raises(WebhookConfigError, match="proxy: credentials over plain http"):
+        WebhookConfig(**settings)
+    assert WebhookConfig(**settings, allow_insecure=True)
+    assert WebhookConfig(**settings | {"proxy": "http://robot:obviously-fake@127.0.0.1:3128"})
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
+def test_a_far_proxy_of_the_environment_counts_where_it_is_trusted(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "http://proxy.example.com:3128")
+    assert over_http("bearer", "localhost")
+    with pytest.raises(WebhookConfigError, match="credentials over plain http"):
+        over_http("bearer", "localhost", trust_env=True)
+
+
+def test_an_absurdly_long_url_is_refused() -> None:
+    with pytest.raises(WebhookConfigError, match="longer than 8000 characters"):
+        WebhookConfig(url="https://siem.example.com/" + "a" * 8000)

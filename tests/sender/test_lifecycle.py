@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -193,6 +194,42 @@ def test_what_the_callers_own_transport_raises_otherwise_is_a_rejection(kind: st
     report = sender.send_batch([{"type": "a"}, {"type": "b"}])
     assert len(report.rejected) == 2
     assert sender.test_connection() is False
+    sender.finish()
+
+
+def raises_timeout(_: Request) -> Response:
+    raise TimeoutError("the wire is silent")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (raises_timeout, WebhookExhaustedError, "the transport raised TimeoutError: the wire is"),
+        (lambda _: None, WebhookRejectedError, "the transport gave NoneType, not a Response"),
+        (lambda _: Response("200"), WebhookRejectedError, "the transport raised TypeError: a Resp"),
+        (lambda _: next(iter(())), WebhookRejectedError, "the transport raised .*StopIteration"),
+    ],
+)
+def test_a_transport_that_does_anything_is_an_outcome(
+    kind: str, answer: Any, error: type[WebhookError], words: str
+) -> None:
+    config = config_for("https://siem.example.com/")
+    sender = sending(kind, config, transport=own(kind, answer))
+    with pytest.raises(error, match=words):
+        sender.send_event("file_shared", {})
+    reason = sender.send_batch([{"type": "a"}]).results[0].reason
+    assert re.search(words, str(reason))
+    assert not sender.check().ok
+    sender.finish()
+
+
+def test_one_event_is_no_batch(kind: str) -> None:
+    sender = sending(
+        kind, config_for("https://siem.example.com/"), transport=own(kind, Response(200))
+    )
+    for wrong in ({"type": "a"}, "abc", None, 5):
+        with pytest.raises(TypeError, match="send_batch takes a list of events"):
+            sender.send_batch(wrong)  # type: ignore[arg-type]
     sender.finish()
 
 

@@ -210,3 +210,18 @@ def test_every_attempt_carries_the_same_bytes_and_id(serve: Serve, sender_of: Se
         assert values[0]
     assert server.bodies == [server.bodies[0]] * 5
     assert json.loads(server.bodies[0])["data"] == {"name": "na\u00efve \u2028 \udcff.pdf"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "attempts"),
+    [(400, WebhookRejectedError, 1), (503, WebhookExhaustedError, 2)],
+)
+def test_a_refusal_counts_though_its_body_is_cut_short(
+    status: int, error: type[Exception], attempts: int, serve: Serve, sender_of: SenderOf
+) -> None:
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: 99\r\n\r\n".encode()
+    server = serve(says(head + b"the index is"))
+    retry = WebhookRetryConfig(max_retries=1, initial_delay=0)
+    with pytest.raises(error, match=f"HTTP {status}: the index is"):
+        sender_of(server.url, retry_config=retry).send_event("file_shared", {})
+    assert len(server.arrived) == attempts

@@ -77,7 +77,6 @@ CASES = [
     broken("resets", resets),
     broken("resets at once", resets_at_once, "connection", arrivals=0),
     broken("closes without an answer", says()),
-    # The end comes as if the connection were kept, so the second attempt speaks to nobody.
     broken("closes within the headers", says(b"HTTP/1.1 200 OK\r\nContent-Le")),
     broken("is not HTTP", says(bytes(range(256)) * 8)),
     broken("is HTTP/0.9", says(b"<html>delivered</html>\n")),

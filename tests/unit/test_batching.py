@@ -163,3 +163,19 @@ def test_a_batchs_id_is_its_events() -> None:
     assert both != batch_of(format, two, one).id
     assert both.isascii()
     assert len(both) <= 256
+
+
+class Broken(dict[str, Any]):
+    """An entry whose own code fails."""
+
+    def get(self, *_: object) -> Any:
+        raise LookupError("no such row")
+
+
+def test_an_entry_that_raises_anything_is_an_outcome() -> None:
+    (first, bad, last) = cut(LinesFormat(1), [good(1), Broken(type="t"), good(2)], 500)
+    assert isinstance(first, Batch)
+    assert isinstance(last, Batch)
+    assert isinstance(bad, Result)
+    assert bad.reason is not None
+    assert bad.reason.text == "the event cannot be read: LookupError: no such row"

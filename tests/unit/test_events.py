@@ -248,3 +248,19 @@ def test_a_bad_field_is_refused_in_one_line(changes: dict[str, object]) -> None:
         guide_event(**changes)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+# --- Subclasses of str, such as markupsafe's Markup.
+
+
+class Marked(str):
+    __slots__ = ()
+
+
+def test_a_str_subclass_becomes_a_str() -> None:
+    event = Event.create(Marked("login"), {}, Marked("info"), id=Marked("id-1"), source=Marked("s"))
+    assert [type(text) for text in (event.type, event.id, event.source)] == [str, str, str]
+
+
+def test_a_surrogate_pair_in_the_type_is_the_character_it_stands_for() -> None:
+    assert Event.create("\ud83d\ude00", {}).type == "😀"

@@ -288,3 +288,21 @@ def test_circular_values_are_refused() -> None:
     for value in (circle, ring, {"a": ring}, OrderedDict(a=circle)):
         with pytest.raises(NotJSON, match="contains itself"):
             plain(value)
+
+
+# --- Surrogates: a pair is one character, as every reader of the JSON will see it.
+
+
+def test_a_surrogate_pair_is_one_character_and_a_lone_one_stays() -> None:
+    assert plain({"\ud83d\ude00": "\ud83d\ude00"}) == {"😀": "😀"}
+    assert plain(["\ud83d", "a\ude00b"]) == ["\ud83d", "a\ude00b"]
+
+
+def test_bodies_are_the_same_when_read_and_written_again_whatever_the_keys() -> None:
+    body = canonical_json(plain({"\ud83d\ude00": 1, "\uffff": 2}))
+    assert json.dumps(json.loads(body), sort_keys=True).encode() == body
+
+
+def test_a_pair_and_its_character_as_keys_are_one_key() -> None:
+    with pytest.raises(NotJSON, match="same key twice"):
+        plain({"\ud83d\ude00": 1, "😀": 2})
