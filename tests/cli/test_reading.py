@@ -16,6 +16,8 @@ from vaulytica.cli.feed import Feed
 from vaulytica.cli.output import masked_target, visible
 from vaulytica.cli.reading import Bad, Entry, read_entries
 
+HUGE, DIGITS = "7" * 5000, "an integer has more than 4300 digits"
+
 
 def entries(text: str | bytes, limit: int = 1000):
     data = text.encode() if isinstance(text, str) else text
@@ -54,6 +56,9 @@ def brief(text: str | bytes, limit: int = 1000):
         ("[" * 99999, [(1, "nested too deep; what follows cannot be read")]),
         ('{"a":' * 99999, [(1, "the line is longer than 1000 bytes")]),
         (b"[1,\n\xff]", [(1, "not UTF-8")]),
+        ("[1\n2, 3]", [(1, 1), (2, "no comma before this value"), (2, 3)]),
+        ("[{}{},{}]", [(1, {}), (1, "no comma before this value"), (1, {})]),
+        (" " * 2000 + "{}\n1", [(1, "the line is longer than 1000 bytes"), (2, 1)]),
     ],
 )
 def test_entries(text, expected):
@@ -67,6 +72,55 @@ def test_limits():
     ]  # fmt: skip
     assert brief(f"[{long},7]", 100) == [(1, "a value is longer than 100 bytes"), (1, 7)]
     assert brief("[" + '{"a":' * 99 + '"' + "x" * 999, 100)[0][1].startswith("a value is longer")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{HUGE}\n1", [(1, DIGITS), (2, 1)]),
+        (f"[{HUGE},\n{{}}]", [(1, DIGITS), (2, {})]),
+        (f'[{{"a":[{HUGE},\n1]}},{{}}]', [(1, DIGITS), (2, {})]),
+        (f'{{\n"a":{HUGE}}}\n{{}}', [(1, DIGITS), (3, {})]),
+        (f"[{HUGE}", [(1, DIGITS), (1, "the array does not end")]),
+        (f'[{{"a":{HUGE}', [(1, "not valid JSON")]),
+    ],
+)
+def test_integers_that_python_does_not_read(text, expected):
+    assert brief(text, 10_000) == expected
+
+
+def test_a_number_where_a_block_ends_is_one_number():
+    class Pieces(io.RawIOBase):
+        def __init__(self):
+            self.pieces = [b"[12", b"34,tr", b"ue,5", b".5]"]
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            piece = self.pieces.pop(0) if self.pieces else b""
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+    read = read_entries(io.BufferedReader(Pieces()), "f")
+    assert [entry.value for entry in read] == [1234, True, 5.5]
+
+
+def test_a_line_that_never_ends():
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            buffer[:] = bytes(len(buffer))
+            self.given += len(buffer)
+            assert self.given < 2**28, "it is read for ever"
+            return len(buffer)
+
+    (bad,) = read_entries(io.BufferedReader(Endless()), "f", 1000)
+    assert bad == Bad("f", 1, "the line does not end; the rest of f is not read")
 
 
 @given(
@@ -172,3 +226,26 @@ def test_what_is_shown():
     assert visible("a\x1b[31m\u202e\x00\n\té") == "a\\u001b[31m\\u202e\\u0000\n\té"
     assert masked_target("https://h/a/0123456789abcdef0/short1?x=1&y") == "/a/***/short1?x=***&***"
     assert masked_target("https://h") == "/"
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["CANARYSECRETxyz", "abcdefghi1", "abcdefghiJ", "123456789a", "a" * 20, "-" * 20, "1" * 20],
+)
+def test_path_segments_that_may_be_tokens_are_masked(token):
+    assert masked_target(f"https://h/services/T000/{token}/x") == "/services/T000/***/x"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/services/collector/event",
+        "/servicesNS/nobody/search",
+        "/security_events/_bulk",
+        "/api/v2/logs",
+        "/abcdefgh1",
+        "/aaaaaaaaaaaaaaaaaaa",
+    ],
+)
+def test_plain_words_of_a_path_stay_readable(path):
+    assert masked_target(f"https://h{path}") == path

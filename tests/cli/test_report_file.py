@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -43,9 +45,7 @@ def test_a_report_over_stdin_is_refused(start, receiver, events, tmp_path, files
     (tmp_path / "other.ndjson").write_text('{"type":"a"}\n')
     before = events.read_bytes()
     with events.open("rb") as stdin:
-        process = start(
-            "send", *files, "--url", receiver.url, "--report", events.name, stdin=stdin
-        )
+        process = start("send", *files, "--url", receiver.url, "--report", events.name, stdin=stdin)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
     assert len(err.splitlines()) == 1
@@ -69,9 +69,7 @@ def test_a_report_over_what_the_options_read_is_refused(
 
 def test_a_device_may_be_input_and_report(start):
     with Path(os.devnull).open("rb") as stdin:
-        process = start(
-            "send", "--url", "http://127.0.0.1:1", "--report", os.devnull, stdin=stdin
-        )
+        process = start("send", "--url", "http://127.0.0.1:1", "--report", os.devnull, stdin=stdin)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 0
     assert b"holds no events" in err
@@ -114,8 +112,6 @@ def test_a_full_disk_stops_what_is_not_begun(start, tmp_path):
 
 @needs_full
 def test_a_receiver_on_a_full_disk(start):
-    import urllib.request
-
     process = start("receive", "--listen", "127.0.0.1:0", "--out", FULL)
     url = process.stderr.readline().decode().split()[3]
     with urllib.request.urlopen(url, b"{}", timeout=5):
@@ -136,9 +132,16 @@ def test_stdout_on_a_full_disk(start, receiver, events):
 
 
 def test_the_attempts_of_events_under_way_are_not_called_none(start, events):
-    with Receiver(delay=30) as receiver:
+    seen, over = [], threading.Event()
+
+    def hold(record):
+        seen.append(record)
+        over.wait(30)
+
+    with Receiver(respond=hold) as receiver:
         process = start("send", events, "--url", receiver.url, "--concurrency", "5")
-        wait_for(lambda: len(receiver._server._connections) == 5)
+        wait_for(lambda: len(seen) == 5)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=20)
+        over.set()
     assert out.decode().rstrip().endswith("s, 0 attempts besides those for the 5 unknown")

@@ -62,12 +62,16 @@ def run(arguments: list[str]) -> int:
         return NOT_ALL if code == _INTERRUPTED else int(code or 0)
     except BrokenPipeError:
         # Whoever read our output is gone. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _swallow_stdout()
         return NOT_ALL
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - a fault of ours, or a second Ctrl-C, is one line too
         message, code = _explained(error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # Python would try again, and complain, when it exits
+            _swallow_stdout()
         error_line(f"error: {message}")
         return code
 
@@ -83,6 +87,10 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, (WebhookError, OSError)):
         return str(error), NOT_ALL
     return f"internal error: {type(error).__name__}: {error}", NOT_ALL
+
+
+def _swallow_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_process() -> None:

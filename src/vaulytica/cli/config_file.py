@@ -9,29 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from vaulytica.cli.auth import AUTH_SECRETS
+from vaulytica.cli.reading import is_too_many_digits, too_many_digits
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def read_destination(path: Path, name: str | None) -> dict[str, Any]:
-    """The settings of a destination, in the config's own names, with every reference resolved."""
+def read_destination(path: Path, name: str | None) -> tuple[str, dict[str, Any]]:
+    """A destination's name, and its settings in the config's own names, every reference resolved."""
     file = _File(path)
     destinations = file.parsed.get("destinations")
     if not isinstance(destinations, Mapping) or not destinations:
         raise file.error("has no destinations (destinations: {name: {url: …}})")
-    known = ", ".join(map(str, destinations))
+    file.refuse_other_than_text(destinations, "destinations")
+    known = ", ".join(destinations)
     if name is None:
         if len(destinations) > 1:
             raise WebhookConfigError(f"--to NAME is missing; {path} has {known}")
-        name = str(next(iter(destinations)))
+        name = next(iter(destinations))
     if name not in destinations:
         raise file.error(
             f"has no destination {name!r}{_nearest(name, destinations)}; known are {known}"
         )
     try:
-        return _Destination(file, name).settings(destinations[name])
+        return name, _Destination(file, name).settings(destinations[name])
     except WebhookConfigError as error:
         raise error if str(error).startswith(str(path)) else file.error(str(error), name) from None
 
@@ -42,9 +44,11 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            if path.stat().st_size > _MAX_BYTES:
+            with path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)  # a device or a pipe does not tell its size
+            if len(content) > _MAX_BYTES:
                 raise self.error(f"is over {_MAX_BYTES} bytes")
-            self.text = path.read_text(encoding="utf-8-sig")
+            self.text = content.decode("utf-8-sig")
         except OSError as error:
             raise WebhookConfigError(f"cannot read {path}: {error.strerror}") from None
         except UnicodeDecodeError:
@@ -55,10 +59,18 @@ class _File:
         try:
             parsed = _parse(self.text, self.path.suffix.lower())
         except (ValueError, RecursionError) as error:  # of json and tomllib; both tell the line
-            raise self.error(f"does not parse: {error}") from None
+            why = too_many_digits() if is_too_many_digits(error) else error
+            raise self.error(f"does not parse: {why}") from None
         if not isinstance(parsed, Mapping):
             raise self.error("must hold a mapping with destinations")
         return parsed
+
+    def refuse_other_than_text(self, keys: Iterable[object], what: str, *path: str) -> None:
+        """Raise if a name is none: YAML reads 1, no and 2025-01-01 as a number, a bool and a date."""
+        for key in keys:
+            if not isinstance(key, str):
+                why = f"{what} has a name that is not text; put it in quotes: {key}"
+                raise self.error(why, *path) if path else WebhookConfigError(f"{self.path}: {why}")
 
     def error(self, message: str, *keys: str) -> WebhookConfigError:
         """The error, at the line where the last of `keys` stands below the others."""
@@ -143,7 +155,8 @@ class _Destination:
         what = part or f"destination {self.name}"
         if not isinstance(given, Mapping):
             raise self.file.error(f"{what} must be a mapping", *path)
-        settings = {str(key): value for key, value in given.items()}
+        self.file.refuse_other_than_text(given, what, *path)
+        settings = dict(given)
         if known is None:
             return settings
         for key in settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -21,6 +22,8 @@ def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
     """Open them all, before anything is sent. `-` is stdin."""
     inputs: Inputs = []
     for file in files:
+        if file == "-" and sys.stdin is None:
+            raise WebhookConfigError("no input: stdin is closed")
         try:
             # Not sys.stdin: a thread that waits on that one would break the interpreter's exit.
             source = open(0, "rb", closefd=False) if file == "-" else Path(file).open("rb")  # noqa: SIM115

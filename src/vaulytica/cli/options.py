@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from vaulytica.cli.auth import AUTH_PLAIN, AUTH_SECRETS, merged_auth, option_name
-from vaulytica.cli.references import dereferenced, header_value, secret
+from vaulytica.cli.references import dereferenced, file_of, header_value, secret
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
@@ -121,19 +121,38 @@ class DestinationOptions:
     def webhook_config(self, *, default_url: str | None = None) -> WebhookConfig:
         """The config these options make, over what the config file says."""
         from vaulytica.cli.config_file import read_destination
+
+        if self.config is None:
+            if self.to is not None:
+                raise WebhookConfigError("--to needs --config FILE")
+            return self.config_over({"url": default_url})
+        if self.url is not None:
+            raise WebhookConfigError("give either --url, or --config and --to")
+        name, settings = read_destination(self.config, self.to)
+        try:
+            return self.config_over(settings)
+        except WebhookConfigError as error:
+            if not _is_wrong_by_itself(settings, str(error)):
+                raise
+            raise WebhookConfigError(f"{self.config}: destination {name}: {error}") from None
+
+    def files(self) -> list[Path]:
+        """The files these options name, which are read."""
+        given = [getattr(self, option.name) for option in fields(self)]
+        files = [path for value in given if isinstance(value, str) for path in file_of(value)]
+        for header in self.header:
+            files += file_of(header.partition(":")[2].strip())
+        return files + [path for path in given if isinstance(path, Path)]
+
+    def config_over(self, file: dict[str, Any]) -> WebhookConfig:
+        """The config of these options over a file's settings, or over defaults."""
         from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
 
-        settings: dict[str, Any] = {}
-        if self.config is not None:
-            if self.url is not None:
-                raise WebhookConfigError("give either --url, or --config and --to")
-            settings = read_destination(self.config, self.to)
-        elif self.to is not None:
-            raise WebhookConfigError("--to needs --config FILE")
+        settings = dict(file)
         auth = merged_auth(settings.pop("auth", {}), self._auth())
         retry = settings.pop("retry_config", {}) | self._given(_RETRY)
         headers = self._headers_over(settings.pop("headers", {}))
-        settings = {"url": default_url} | settings | self._given(_PLAIN) | self._referred()
+        settings = settings | self._given(_PLAIN) | self._referred()
         if settings["url"] is None:
             raise WebhookConfigError(
                 "no destination: give --url URL, or --config FILE and --to NAME"
@@ -193,6 +212,15 @@ _PLAIN = {
     name: name
     for name in ("format", "timeout", "concurrency", "trust_env", "verify_ssl", "allow_insecure")
 } | {"webhook_id": "webhook_id_header", "idempotency_key": "idempotency_key_header"}
+
+
+def _is_wrong_by_itself(settings: dict[str, Any], message: str) -> bool:
+    """Whether a file's settings are wrong in that way without any options, too."""
+    try:
+        DestinationOptions().config_over(settings)
+    except WebhookConfigError as error:
+        return str(error) in message
+    return False
 
 
 def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:

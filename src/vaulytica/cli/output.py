@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vaulytica.cli.references import is_secret_header
-from vaulytica.errors import WebhookConfigError, one_line
+from vaulytica.errors import WebhookError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +21,14 @@ _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _SCHEMES = ("basic", "bearer", "digest", "splunk", "apikey", "token")
-_SHORTEST_TOKEN = 16
+_SHORTEST_TOKEN, _LONGEST_WORD = 10, 19
+# Parts of well-known paths that look like tokens.
+_PLAIN_WORDS = ("servicesNS", "IncomingWebhook")
 
 
 def line(text: str = "") -> None:
     """Print to stdout."""
-    sys.stdout.write(f"{visible(text)}\n")
+    _write(f"{visible(text)}\n")
 
 
 def error_line(text: str) -> None:
@@ -38,17 +38,16 @@ def error_line(text: str) -> None:
 
 def json_line(value: Any) -> None:
     """Print a JSON value to stdout, on one line."""
-    sys.stdout.write(f"{json.dumps(value)}\n")
+    _write(f"{json.dumps(value)}\n")
 
 
-def out_file(path: Path | None, mode: str, stack: ExitStack) -> TextIO | None:
-    """The file an option names, open for text until the stack ends; None where none is named."""
-    if path is None:
-        return None
+def _write(text: str) -> None:
     try:
-        return stack.enter_context(path.open(mode, encoding="utf-8"))  # type: ignore[return-value]
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise WebhookConfigError(f"cannot write {path}: {error.strerror}") from None
+        raise WebhookError(f"cannot write the output: {error.strerror}") from None
 
 
 def stdout_console() -> Console:
@@ -91,11 +90,10 @@ def masked_target(url: str) -> str:
 
 
 def _looks_like_token(segment: str) -> bool:
-    return (
-        len(segment) >= _SHORTEST_TOKEN
-        and any(c.isdigit() for c in segment)
-        and any(c.isalpha() for c in segment)
-    )
+    if segment in _PLAIN_WORDS or len(segment) < _SHORTEST_TOKEN:
+        return False
+    kinds = (str.isdigit, str.isupper, str.islower)
+    return len(segment) > _LONGEST_WORD or sum(any(map(kind, segment)) for kind in kinds) > 1
 
 
 def pretty_body(body: bytes) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
@@ -14,6 +15,7 @@ from typing import Any
 
 MAX_LINE_BYTES = 1024 * 1024
 _BLOCK = 64 * 1024
+_ENDLESS = 64  # times the limit, or 64 MiB: a line longer than that is given up on
 _BOM = b"\xef\xbb\xbf"
 _BLANK = " \t\r\n"
 
@@ -58,6 +60,16 @@ def read_entries(
         line = lines.next()
 
 
+def is_too_many_digits(error: Exception) -> bool:
+    """Whether a parser met an integer that Python refuses to read, as that would take too long."""
+    return "set_int_max_str_digits" in str(error)
+
+
+def too_many_digits() -> str:
+    """The same in words of our own."""
+    return f"an integer has more than {sys.get_int_max_str_digits()} digits"
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     file: str
@@ -97,27 +109,43 @@ class _Lines:
     def __init__(self, stream: BufferedReader, file: str, limit: int) -> None:
         self.stream, self.file, self.limit = stream, file, limit
         self.number = 1  # of the line to be read next
+        self.given_up = False
 
     def first_byte(self) -> bytes:
         """The first byte that is no blank, left where it is; empty at the end."""
         if self.stream.peek(3).startswith(_BOM):
             self.stream.read(3)
-        while (byte := self.stream.peek(1)[:1]).isspace():
-            self.number += self.stream.read(1) == b"\n"
+        blanks = 0  # of this line
+        while (byte := self.stream.peek(1)[:1]).isspace() and blanks <= self.limit:
+            blanks += 1
+            if self.stream.read(1) == b"\n":
+                self.number, blanks = self.number + 1, 0
         return byte
 
     def next(self) -> _Line | None:
-        while text := self.stream.readline(self.limit + 2):  # the line's end may be CR LF
+        # The line's end may be CR LF.
+        while not self.given_up and (text := self.stream.readline(self.limit + 2)):
             number, too_long = self.number, None
             self.number += 1
             whole = text.rstrip(b"\r\n")
             if len(whole) > self.limit:
                 too_long = f"the line is longer than {self.limit} bytes"
-                while text and not text.endswith(b"\n"):
-                    text = self.stream.readline(_BLOCK)
-            if whole.strip():
+                if not self._skip_line(text):
+                    self.given_up = True
+                    too_long = f"the line does not end; the rest of {self.file} is not read"
+            if too_long or whole.strip():
                 return _Line(self.file, number, whole, too_long)
         return None
+
+    def _skip_line(self, text: bytes) -> bool:
+        """Go to the end of the line that begins so; False if it seems to have none."""
+        left = max(_ENDLESS * self.limit, _ENDLESS * MAX_LINE_BYTES)
+        while text and not text.endswith(b"\n"):
+            left -= len(text)
+            if left < 0:
+                return False
+            text = self.stream.readline(_BLOCK)
+        return True
 
 
 class _Values:
@@ -137,6 +165,8 @@ class _Values:
             gap = b"\n" * (second.number - first.number)
             self._ahead = first.text + gap + second.text + b"\n"
         self._decoder = json.JSONDecoder()
+        self._lenient = json.JSONDecoder(parse_int=lambda _: 0)
+        self._comma = True  # whether there was one since the last value; the first needs none
 
     def entries(self) -> Iterator[Entry | Bad]:
         """Every value; after one that cannot be read nobody knows where the next begins."""
@@ -144,13 +174,17 @@ class _Values:
             if self._array:
                 self._skip(_BLANK)
                 self._at += 1  # the bracket
-            while self._skip(_BLANK + ","):  # a comma too many does no harm
+            while self._next_value():
                 if self._array and self._text[self._at] == "]":
                     self._at += 1
                     if self._skip(_BLANK):
                         yield Bad(self._file, self._here(), "something follows after the array")
                     return
-                yield self._value(self._here())
+                value = self._value(self._here())
+                if self._array and not self._comma and isinstance(value, Entry):
+                    value = Bad(self._file, value.line, "no comma before this value")
+                self._comma = False
+                yield value
             if self._array:
                 yield Bad(self._file, self._here(), "the array does not end")
         except (ValueError, RecursionError) as error:
@@ -159,11 +193,21 @@ class _Values:
                 self._at, why = error.pos, f"not valid JSON: {error.msg}"
             yield Bad(self._file, self._here(), f"{why}; what follows cannot be read")
 
+    def _next_value(self) -> bool:
+        """Go to the next value, or to the array's end; False at the end of the input."""
+        while self._skip(_BLANK):
+            if self._text[self._at] != ",":
+                return True
+            self._comma = True
+            self._at += 1  # a comma too many does no harm
+        return False
+
     def _value(self, line: int) -> Entry | Bad:
+        bad, decoder = None, self._decoder
         too_long = f"a value is longer than {self._limit} bytes"
         while True:
             try:
-                value, end = self._decoder.raw_decode(self._text, self._at)
+                value, end = decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError:
                 size = len(self._text) - self._at
                 if size > self._limit:
@@ -171,9 +215,17 @@ class _Values:
                 if not self._read(size):  # as much again: all the tries together stay linear
                     raise
                 continue
+            except ValueError as error:  # an integer; where the value ends can be told all the same
+                bad, decoder = _why(error), self._lenient
+                continue
+            # A number may go on in what is not read yet.
+            if end == len(self._text) and isinstance(value, (int, float)) and self._read():
+                continue
             size, self._at = end - self._at, end
             if size > self._limit:
-                return Bad(self._file, line, too_long)
+                bad = too_long
+            if bad is not None:
+                return Bad(self._file, line, bad)
             return Entry(self._file, line, value)
 
     def _skip(self, characters: str) -> bool:
@@ -217,4 +269,6 @@ def _why(error: Exception) -> str:
         return f"not UTF-8: {error.reason} at byte {error.start + 1}"
     if isinstance(error, RecursionError):
         return "nested too deep"
+    if is_too_many_digits(error):
+        return too_many_digits()
     return str(error)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import base64
-import json as jsonlib
 import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaulytica.cli.out_file import OutFile, out_file
 from vaulytica.cli.output import (
     error_line,
     json_line,
     line,
     masked_headers,
     masked_target,
-    out_file,
     pretty_body,
 )
-from vaulytica.cli.references import secret
-from vaulytica.errors import WebhookConfigError
+from vaulytica.cli.references import file_of, secret
+from vaulytica.errors import WebhookConfigError, WebhookError
 
 if TYPE_CHECKING:
     from vaulytica.receiving.receiver import Misbehaviour, Received, Receiver
@@ -58,7 +57,7 @@ def receive(
     if hmac_secret is not None:
         settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret")
     with ExitStack() as stack:
-        show = _Shown(as_json=json, out=out_file(out, "a", stack))
+        show = _Shown(as_json=json, out=out_file(out, "a", stack, file_of(hmac_secret)))
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
         error_line(f"listening on {receiver.url} (Ctrl-C stops)")
         with suppress(KeyboardInterrupt):
@@ -82,11 +81,11 @@ def _listening(**settings: Any) -> Receiver:
 class _Shown:
     """Prints each request as it comes, and keeps count of signatures."""
 
-    def __init__(self, *, as_json: bool, out: TextIO | None) -> None:
+    def __init__(self, *, as_json: bool, out: OutFile | None) -> None:
         self.as_json, self.out = as_json, out
         self.verdicts: Counter[bool | None] = Counter()
         self.broken = threading.Event()  # nothing can be shown or written any more
-        self.error: OSError | None = None
+        self.error: OSError | WebhookError | None = None
 
     def request(self, received: Received) -> None:
         """Called by the receiver, for one request at a time."""
@@ -94,14 +93,14 @@ class _Shown:
         try:
             record = _record(received)
             if self.out is not None:
-                self.out.write(f"{jsonlib.dumps(record)}\n")
+                self.out.write(record)
                 self.out.flush()
             if self.as_json:
                 json_line(record)
             else:
                 _pretty(received)
-        except OSError as error:
-            self.error = error
+        except (OSError, WebhookError) as error:
+            self.error = self.error or error
             self.broken.set()
 
     def summary(self, counts: Counter[int]) -> None:

@@ -46,6 +46,12 @@ def is_reference(text: str) -> bool:
     return text.startswith(("env:", "file:"))
 
 
+def file_of(reference: str | None) -> list[Path]:
+    """The file that a reference on the command line names, if it names one."""
+    kind, _, name = (reference or "").partition(":")
+    return [Path(name).expanduser()] if kind == "file" and name else []
+
+
 def dereferenced(text: str, what: str, *, base: Path | None = None) -> str:
     """What a reference refers to; any other text as it is."""
     kind, _, name = text.partition(":")

@@ -38,12 +38,13 @@ def render(
 ) -> int:
     """Show the request for FILE's first event; send nothing."""
     from vaulytica.cli.mapping import make_mapping
+    from vaulytica.config import WebhookRetryConfig
     from vaulytica.delivery.request import Response
     from vaulytica.sender import WebhookSender
     from vaulytica.transport.memory import MemoryTransport
 
-    destination.max_retries = 0
     config = destination.webhook_config(default_url=_PLACE)
+    config = config.model_copy(update={"retry_config": WebhookRetryConfig(max_retries=0)})
     event = _first_event(file, make_mapping(map or []))
     transport = MemoryTransport([Response(200, body=_TOKEN)])
     with WebhookSender(config, transport=transport) as sender:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaulytica.cli.options import DestinationOptions, destination_options
-from vaulytica.cli.output import error_line, json_line, line, out_file
+from vaulytica.cli.out_file import out_file
+from vaulytica.cli.output import error_line, json_line, line
 from vaulytica.cli.reading import MAX_LINE_BYTES, Bad, Entry
 from vaulytica.errors import WebhookConfigError
 
@@ -57,24 +58,28 @@ def send(
     from vaulytica.cli.tally import Tally
 
     names = files or ["-"]
-    if not files and sys.stdin.isatty():
+    if not files and sys.stdin is not None and sys.stdin.isatty():
         raise WebhookConfigError("no input: give a FILE, or - to type events in")
     mapping = make_mapping(map or [])
     config = destination.webhook_config()
     with ExitStack() as stack:
         inputs = open_inputs(names, stack)
-        tally = Tally(len(names) > 1, out_file(report, "w", stack))
+        read: list[int | Path] = [*(stream.fileno() for _, stream in inputs), *destination.files()]
+        tally = Tally(len(names) > 1, out_file(report, "w", stack, read))
         entries = mapped_entries(inputs, mapping, max_line_bytes)
         started = time.monotonic()
         stopped = asyncio.run(_send_all(config, entries, tally))
+        tally.close()
         _summary(tally, time.monotonic() - started, stopped, as_json=json)
-    return 0 if tally.complete and stopped is None else 1
+    if tally.report_error is not None or stopped is not None:
+        return 1
+    return 0 if tally.complete else 1
 
 
 async def _send_all(
     config: WebhookConfig, entries: Iterator[Entry | Bad], tally: Tally
 ) -> str | None:
-    """Send every entry; where a signal stopped it, what was not read."""
+    """Send every entry; where it was stopped, what was not read."""
     from vaulytica.cli.feed import Feed
     from vaulytica.cli.progress import progress
     from vaulytica.sender import AsyncWebhookSender
@@ -102,16 +107,20 @@ class _Sending:
         self.last: Entry | Bad | None = None
 
     async def run(self) -> str | None:
-        """Send all there is; where a signal stopped it, what was not read."""
+        """Send all there is; where it was stopped, what was not read."""
         try:
             while chunk := await self.feed.next():
                 self.last = chunk[-1]
                 await self._chunk(chunk)
-        except asyncio.CancelledError:
-            if self.last is None:
-                return "nothing of the input was read"
-            return f"the input after line {self.last.line} of {self.last.file} was not read"
-        return None
+                if self.tally.report_error is not None:
+                    break
+            else:
+                return None
+        except asyncio.CancelledError:  # by a signal
+            pass
+        if self.last is None:
+            return "nothing of the input was read"
+        return f"the input after line {self.last.line} of {self.last.file} was not read"
 
     async def _chunk(self, chunk: list[Entry | Bad]) -> None:
         open_entries: dict[int, Entry] = {}
@@ -124,7 +133,9 @@ class _Sending:
 
         def events() -> Iterator[Any]:
             nonlocal begun
-            for position in range(len(open_entries)):
+            for position in range(len(values)):
+                if self.tally.report_error is not None:  # what is under way is brought to its end
+                    return
                 begun = position + 1
                 yield values[position]
 
@@ -136,12 +147,13 @@ class _Sending:
         try:
             if values:
                 await self.sender.send_batch(events(), on_result=settled, down=self.down)
-        finally:  # when a signal stopped us, some are left
+        finally:  # when we were stopped, some are left
+            why = "interrupted" if self.tally.report_error is None else "the report is broken"
             for position, entry in open_entries.items():
                 if position < begun:
                     self.tally.unknown(entry)
                 else:
-                    self.tally.not_sent(entry, "interrupted")
+                    self.tally.not_sent(entry, why)
             self.show()
 
 
@@ -165,10 +177,18 @@ def _summary(tally: Tally, seconds: float, stopped: str | None, *, as_json: bool
         line(
             f"delivered {counts['delivered']} of {tally.events} events ({details}) "
             f"in {seconds:.1f} s, {tally.attempts} attempts"
+            + (
+                f" besides those for the {unknown} unknown"
+                if (unknown := counts["unknown"])
+                else ""
+            )
         )
+    if tally.report_error is not None:
+        error_line(f"error: {tally.report_error}")
     if stopped is not None:
+        how = "interrupted" if tally.report_error is None else "stopped"
         error_line(
-            f"interrupted: {counts['delivered']} sent, {tally.unsent} not sent, {counts['unknown']} "
+            f"{how}: {counts['delivered']} sent, {tally.unsent} not sent, {counts['unknown']} "
             f"unknown (were under way); {stopped}"
         )
     elif tally.events == 0:

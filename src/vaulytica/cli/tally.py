@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any
 
+from vaulytica.cli.out_file import OutFile
 from vaulytica.cli.reading import Bad, Entry
 from vaulytica.delivery.outcome import Delivered, ReasonKind, Result
+from vaulytica.errors import WebhookError
 
 KEPT = 1000  # undelivered events that are shown; --report has them all
 
@@ -18,10 +20,11 @@ class Tally:
     """What became of every entry. `several` inputs: then each line of the report names its file."""
 
     several: bool
-    report: TextIO | None = None
+    report: OutFile | None = None
     counts: Counter[str] = field(default_factory=Counter)
     undelivered: list[dict[str, Any]] = field(default_factory=list)
     attempts: int = 0
+    report_error: WebhookError | None = None  # then nothing more is written
     unsent: int = 0  # of the deferred, those that were never tried
 
     @property
@@ -62,6 +65,18 @@ class Tally:
         why = "interrupted while it was under way"
         self._add(entry, None, "unknown", attempts=None, reason=why)
 
+    def close(self) -> None:
+        """The report is complete."""
+        self._on_report(OutFile.close)
+
+    def _on_report(self, act: Callable[[OutFile], None]) -> None:
+        if self.report is None or self.report_error is not None:
+            return
+        try:
+            act(self.report)
+        except WebhookError as error:
+            self.report_error = error
+
     def _add(
         self,
         entry: Entry | Bad,
@@ -77,7 +92,6 @@ class Tally:
         row |= {"status": status, "attempts": attempts, "reason": reason}
         self.counts[outcome] += 1
         self.attempts += attempts or 0
-        if self.report is not None:
-            self.report.write(f"{json.dumps(row)}\n")
+        self._on_report(lambda report: report.write(row))
         if outcome != "delivered" and len(self.undelivered) < KEPT:
             self.undelivered.append(row)
