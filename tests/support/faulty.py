@@ -143,6 +143,9 @@ class Faulty:
         self.closed.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        # Closed before its thread has left it, its number could be the next server's, and this
+        # server's thread would answer there.
+        self._thread.join(5)
         self._listener.close()
         for sock in self._lines:
             with contextlib.suppress(OSError):
