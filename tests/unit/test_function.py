@@ -134,6 +134,14 @@ def test_what_json_cannot_carry_is_refused(given: Any, why: str) -> None:
     assert why in failure(lambda _: given)
 
 
+def test_how_large_it_may_be_is_what_the_config_says() -> None:
+    large = {"a": "x" * 11_000_000}
+    body = FunctionFormat(lambda _: large, max_bytes=12_000_000).encode(guide_event())
+    assert json.loads(body) == large
+    with pytest.raises(WebhookEventError, match="larger than the limit of 1000 bytes"):
+        FunctionFormat(lambda _: {"a": "x" * 1001}, max_bytes=1000).encode(guide_event())
+
+
 @pytest.mark.parametrize(
     ("error", "why"),
     [

@@ -259,6 +259,8 @@ def test_a_template_that_python_chokes_on_is_an_error_of_the_template(template: 
         ("[1, 2]", "not an object but list"),
         ('"text"', "not an object but str"),
         ("5", "not an object but int"),
+        ('{"a": 1, "a": 2}', "has the key 'a' twice"),
+        ('{"a": [{"b": {"c": 1, "d": 2, "c": 1}}]}', "has the key 'c' twice"),
         ("null", "not an object but NoneType"),
         ("{{ severity }}", "not an object but str"),
         ('{"a": {{ missing }}}', "'missing' is undefined"),

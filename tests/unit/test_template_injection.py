@@ -141,6 +141,25 @@ def test_what_another_rendering_left_means_nothing() -> None:
         assert json.loads(format.encode(event)) == {"a": text, "b": text}
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{"level": "{{ severity }}", "{{ event_data.k }}": "{{ event_data.v }}"}',
+        '{"{{ event_data.k }}": "{{ event_data.v }}", "level": "{{ severity }}"}',
+        '{"level": "{{ severity }}", {{ event_data.k }}: "{{ event_data.v }}"}',
+        '{"in": [{"level": "{{ severity }}", "{{ event_data.k }}": "{{ event_data.v }}"}]}',
+    ],
+)
+def test_a_key_made_of_data_takes_no_other_keys_place(template: str) -> None:
+    assert "has the key 'level' twice" in failure(template, k="level", v="low")
+    assert '"warning"' in json.dumps(render(template, k="other", v="low"))
+
+
+def test_a_key_that_comes_twice_is_told_shortly_and_in_one_line() -> None:
+    template = '{"{{ event_data.k }}": 1, "{{ event_data.k }}": 2}'
+    assert "twice" in failure(template, k="\n\x1b[31m" + "x" * 100_000)
+
+
 def test_many_values_take_linear_time() -> None:
     names = [f'name "{n}"' for n in range(5_000)]
     template = '{"l": [{% for n in event_data.l %}"{{ n }}"{{ "," if not loop.last }}{% endfor %}]}'

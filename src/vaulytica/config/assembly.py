@@ -19,7 +19,12 @@ _NEVER_AUTH = (*_SET_BY_CLIENT, "content-type", "user-agent", "host", "connectio
 
 
 def make_format(
-    name: str, template: str | None, function: TemplateFunction | None, *, canonical: bool
+    name: str,
+    template: str | None,
+    function: TemplateFunction | None,
+    *,
+    canonical: bool,
+    max_bytes: int,
 ) -> Format:
     """The format of that name; `custom` is made of a template or a function.
 
@@ -38,9 +43,9 @@ def make_format(
     elif template is not None and not template.strip():
         raise WebhookConfigError("custom_template is empty")
     elif function is not None:
-        made = FORMATS.load("function")(function, dumps=dumps)
+        made = FORMATS.load("function")(function, dumps=dumps, max_bytes=max_bytes)
     else:
-        made = FORMATS.load("template")(template, dumps=dumps)
+        made = FORMATS.load("template")(template, dumps=dumps, max_bytes=max_bytes)
     return made
 
 

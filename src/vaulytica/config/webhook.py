@@ -141,7 +141,11 @@ class WebhookConfig(HoldsSecrets, Settings):
         # The guide's verifier re-serialises what it got, so signed bodies are written its way.
         signed = self.auth.auth_type is WebhookAuthType.HMAC_SHA256
         format = make_format(
-            self.format, self.custom_template, self.custom_template_func, canonical=signed
+            self.format,
+            self.custom_template,
+            self.custom_template_func,
+            canonical=signed,
+            max_bytes=self.max_event_bytes,
         )
         urls = (self.url, self.auth.oauth2_token_url, self.proxy)
         return Destination(

@@ -9,7 +9,7 @@ from typing import Any
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.formats.document import DocumentFormat, custom_context
-from vaulytica.jsonvalues import Dumps, NotJSON, compact_json, plain
+from vaulytica.jsonvalues import MAX_BYTES, Dumps, NotJSON, compact_json, plain
 
 _MOST_TOLD = 500  # characters
 TemplateFunction = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -20,8 +20,15 @@ class FunctionFormat(DocumentFormat):
 
     name = "function"
 
-    def __init__(self, function: TemplateFunction, *, dumps: Dumps = compact_json) -> None:
+    def __init__(
+        self,
+        function: TemplateFunction,
+        *,
+        dumps: Dumps = compact_json,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         super().__init__(dumps=dumps)
+        self._max_bytes = max_bytes
         self._function = function
 
     def document(self, event: Event) -> dict[str, Any]:
@@ -40,7 +47,9 @@ class FunctionFormat(DocumentFormat):
                 event_id=event.id,
             )
         try:
-            document: dict[str, Any] = plain(made, name="what custom_template_func returned")
+            document: dict[str, Any] = plain(
+                made, name="what custom_template_func returned", max_bytes=self._max_bytes
+            )
         except NotJSON as error:
             raise WebhookEventError(str(error), event_id=event.id) from None
         return document

@@ -1,14 +1,16 @@
-"""What a template's values may come to: the meter of one rendering, and the guards that charge to it.
+"""What a template may take: the meter of one rendering, and the guards that charge to it.
 
 The guards are called by the code that `sandbox` rewrites templates to, and by its filters.
-What is not bounded: one filter over one value runs to its end; as every value is bounded, so is that.
+Python's own work cannot be interrupted, so the clock is looked at between steps: each turn, call,
+filter, test and lookup. docs/adr/0004 says how long one such step was measured to take.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
 
@@ -18,10 +20,13 @@ from jinja2.filters import do_round
 from jinja2.utils import Namespace
 
 MAX_SECONDS = 1.0
-MAX_SIZE = 1024 * 1024  # characters and items in one value, and of the output
+MAX_SIZE = (
+    1024 * 1024
+)  # characters and items in one value, and in the text before values are put in
 MAX_WORK = 16 * MAX_SIZE  # the same, over all values made in one rendering
 MAX_TURNS = 200_000
 MAX_INT_BITS = 4096
+MAX_CHARS = 100  # in what is searched for by work that grows with both texts
 _MOST_DIGITS = 300
 
 
@@ -63,60 +68,90 @@ def no_composed(*values: object) -> None:
 
 
 class _Meter:
-    __slots__ = ("deadline", "turns", "work")
+    __slots__ = ("deadline", "most_work", "turns", "work")
 
-    def __init__(self) -> None:
+    def __init__(self, most_work: int) -> None:
         self.turns = self.work = 0
+        self.most_work = most_work
         self.deadline = time.monotonic() + MAX_SECONDS
 
 
 _meter: ContextVar[_Meter | None] = ContextVar("vaulytica_template_meter", default=None)
 
 
-def metered(chunks: Callable[[], Iterator[str]]) -> str:
-    """Run a compiled template's root function to its end, within the bounds, and join its output."""
-    token = _meter.set(_Meter())
+@contextmanager
+def metered(max_bytes: int) -> Iterator[None]:
+    """Within this, the bounds hold. The event as JSON may come on top of `MAX_WORK`."""
+    token = _meter.set(_Meter(MAX_WORK + max_bytes))
     try:
-        pieces: list[str] = []
-        size = 0
-        for piece in chunks():
-            turn()
-            size += str.__len__(piece)
-            if size > MAX_SIZE:
-                raise TooMuch(f"the template's output is over {MAX_SIZE} characters")
-            pieces.append(piece)
-        return "".join(pieces)
+        yield
     finally:
         _meter.reset(token)
+
+
+def spend(*, turns: int = 0, size: int = 0) -> None:
+    """Take from the rendering's budget, and look at the clock."""
+    meter = _meter.get()
+    if meter is None:  # while Jinja2 compiles, when it folds constants
+        return
+    meter.turns += turns
+    meter.work += size
+    if meter.turns > MAX_TURNS:
+        raise TooMuch(f"the template took more than {MAX_TURNS} turns of loops and calls")
+    if meter.work > meter.most_work:
+        raise TooMuch(f"the template made values of more than {meter.most_work} in all")
+    if time.monotonic() > meter.deadline:
+        raise TooMuch(f"the template took longer than {MAX_SECONDS:g} s")
+
+
+def put_out(pieces: Iterable[str]) -> str:
+    """What a template, a macro or a set block puts out, if it is within bounds."""
+    kept, size = [], 0
+    for piece in pieces:
+        size += str.__len__(piece)
+        if size > MAX_SIZE:
+            raise TooMuch(f"the template's output is over {MAX_SIZE} characters")
+        kept.append(piece)
+    spend(size=size)
+    return "".join(kept)
+
+
+def sized(value: Any) -> Any:
+    """The value, if what it has at its top level is within bounds: enough for work that reads it."""
+    if isinstance(value, (str, list, tuple, dict)) and len(value) > MAX_SIZE:
+        raise TooMuch(f"a value in the template is over {MAX_SIZE} in size")
+    return value
+
+
+def paced(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, with a look at the clock before each: numbers can be chosen to make a dict slow."""
+    for value in values:
+        spend()
+        yield value
+
+
+def short(*arguments: object) -> None:
+    """Refuse long texts where the work is the product of two texts' lengths."""
+    if any(isinstance(argument, str) and len(argument) > MAX_CHARS for argument in arguments):
+        raise TooMuch(
+            f"strip, trim and searches from the right take {MAX_CHARS} characters at most"
+        )
 
 
 # --- What the rewritten template calls.
 
 
-def turn() -> str:
-    """Count one turn of a loop or one call, and look at the clock now and then."""
-    meter = _meter.get()
-    if meter is not None:  # None while Jinja2 compiles, when it folds constants
-        meter.turns += 1
-        if meter.turns > MAX_TURNS:
-            raise TooMuch(f"the template took more than {MAX_TURNS} turns of loops and calls")
-        if not meter.turns % 64:
-            look_at_clock()
-    return ""
-
-
-def look_at_clock() -> None:
-    """Stop the rendering if it has taken too long."""
-    meter = _meter.get()
-    if meter is not None and time.monotonic() > meter.deadline:
-        raise TooMuch(f"the template took longer than {MAX_SECONDS:g} s")
+def turn() -> bool:
+    """Count one turn of a loop or one call."""
+    spend(turns=1)
+    return True
 
 
 def charge(value: Any) -> Any:
     """The value, if it and all it holds is within bounds; its size goes to the budget."""
-    turn()
     if isinstance(value, Composed):
-        return value  # what was put into it is charged already
+        spend(size=str.__len__(value))
+        return value
     size, stack = 0, [value]
     while stack:
         item = stack.pop()
@@ -124,13 +159,7 @@ def charge(value: Any) -> Any:
         stack += _parts(item)
         if size + len(stack) > MAX_SIZE:
             raise TooMuch(f"a value in the template is over {MAX_SIZE} in size")
-    meter = _meter.get()
-    if meter is not None:
-        meter.work += size
-        if meter.work > MAX_WORK:
-            raise TooMuch(f"the template made values of more than {MAX_WORK} in all")
-    if size > MAX_SIZE // 64:
-        look_at_clock()
+    spend(size=size)
     return value
 
 
@@ -169,10 +198,16 @@ def text_of(value: Any) -> str:
 
 def join(value: Any, separator: str = "") -> str:
     """Join, if the result is within bounds."""
-    texts = [text_of(item) for item in value]
-    if sum(map(len, texts)) + len(str(separator)) * len(texts) > MAX_SIZE:
+    texts, separator = [text_of(item) for item in value], text_of(separator)
+    if sum(map(len, texts)) + len(separator) * len(texts) > MAX_SIZE:
         raise TooMuch(f"join would make more than {MAX_SIZE} characters")
-    return str(separator).join(texts)
+    return separator.join(texts)
+
+
+def trim(text: Any, chars: str | None = None) -> str:
+    """Take these characters, or white space, from both ends."""
+    short(chars)
+    return text_of(text).strip(chars)
 
 
 def replace(text: Any, old: str, new: str, count: int = -1) -> str:

@@ -21,28 +21,37 @@ from vaulytica.formats.templating import bounds
 from vaulytica.formats.templating.bounds import (
     MAX_INT_BITS,
     MAX_SIZE,
+    Literal,
     TooMuch,
     charge,
+    concat,
     join,
-    look_at_clock,
     no_composed,
+    paced,
+    put_out,
     replace,
     round_off,
+    short,
+    sized,
+    spend,
     sum_up,
     text_of,
+    trim,
     turn,
 )
 
-# Filters whose work is no more than a small multiple of their input's size.
+# Filters whose work is little more than their input's size, times its logarithm where they sort.
 _FILTERS = (
     "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
     "length", "list", "map", "max", "min", "random", "reject", "rejectattr", "reverse",
-    "select", "selectattr", "sort", "unique",
+    "select", "selectattr", "sort",
 )  # fmt: skip
 _TEXT_FILTERS = (
-    "capitalize", "lower", "string", "striptags", "title", "trim", "truncate", "upper", "urlencode",
-    "wordcount",
+    "capitalize", "lower", "string", "title", "truncate", "upper", "urlencode", "wordcount",
 )  # fmt: skip
+_OWN_FILTERS: dict[str, Callable[..., Any]] = {
+    "join": join, "replace": replace, "round": round_off, "sum": sum_up, "trim": trim,
+}  # fmt: skip
 _SET_BLOCK = "set block"  # a filter's name that no template can write
 # The str methods a template may call; others (ljust, zfill, format_map, expandtabs…) can grow at will.
 _STR_METHODS = frozenset({
@@ -52,20 +61,24 @@ _STR_METHODS = frozenset({
     "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase",
     "title", "upper",
 })  # fmt: skip
+# Those whose work is the product of both texts' lengths: Python searches fast from the left only.
+_SLOW_STR_METHODS = frozenset({
+    "lstrip", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "strip",
+})  # fmt: skip
 
 
-def _guarded(filter_function: Callable[..., Any], *, of_text: bool = False) -> Callable[..., Any]:
+def _guarded(
+    filter_function: Callable[..., Any], first: Callable[[Any], Any] = sized
+) -> Callable[..., Any]:
+    """The filter, counted and charged; `first` makes of its value what it works on."""
     passes = getattr(filter_function, "jinja_pass_arg", None)  # Jinja2's mark: context first
+    at = 0 if passes is None else 1
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        turn()
+        spend(turns=1)
         no_composed(*args, *kwargs.values())
-        if of_text:
-            at = 0 if passes is None else 1
-            args = (*args[:at], text_of(args[at]), *args[at + 1 :])
-        result = charge(filter_function(*args, **kwargs))
-        look_at_clock()
-        return result
+        args = (*args[:at], first(args[at]), *args[at + 1 :])
+        return charge(filter_function(*args, **kwargs))
 
     if passes is not None:
         guarded.jinja_pass_arg = passes  # type: ignore[attr-defined]
@@ -76,6 +89,7 @@ def _guarded_test(name: str, test: Callable[..., Any]) -> Callable[..., Any]:
     passes = getattr(test, "jinja_pass_arg", None)
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        spend(turns=1)
         if name not in ("defined", "undefined"):
             no_composed(*args, *kwargs.values())
         return test(*args, **kwargs)
@@ -95,21 +109,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
     """An environment whose templates are bounded; undefined names are errors, not empty text."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
+    concat = staticmethod(put_out)
 
     def __init__(self, finalize: Callable[..., Any]) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, finalize=finalize)
-        known = self.filters
-        self.filters = {name: _guarded(known[name]) for name in _FILTERS}
-        self.filters |= {name: _guarded(known[name], of_text=True) for name in _TEXT_FILTERS}
-        for name, own in (
-            ("join", join),
-            ("replace", replace),
-            ("round", round_off),
-            ("sum", sum_up),
-        ):
-            self.filters[name] = _guarded(own)
-        self.filters[_SET_BLOCK] = _composed
+        known: dict[str, Any] = dict(self.filters)
         known_tests: dict[str, Any] = dict(self.tests)
+        self.filters = {name: _guarded(known[name]) for name in _FILTERS}
+        self.filters |= {name: _guarded(known[name], text_of) for name in _TEXT_FILTERS}
+        self.filters |= {name: _guarded(own) for name, own in _OWN_FILTERS.items()}
+        self.filters["unique"] = _guarded(known["unique"], paced)
+        self.filters[_SET_BLOCK] = _composed
         self.tests = {name: _guarded_test(name, test) for name, test in known_tests.items()}
         self.globals = {name: self.globals[name] for name in ("range", "dict", "namespace")}
 
@@ -132,12 +142,23 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Look an item up; `map(attribute="a.b")` and its like do so for each part and each item."""
+        spend()
+        return super().getitem(obj, argument)
+
     def call(self, context: Any, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what the template calls, and charge for what it gives."""
+        if any(obj is guard for guard in _GUARDS.values()):
+            return obj(*args)
+        spend(turns=1)
+        if getattr(obj, "__name__", None) in _SLOW_STR_METHODS:
+            short(*args, *kwargs.values())
+        if obj is dict or obj is Namespace:
+            args = tuple(arg if isinstance(arg, dict) else paced(arg) for arg in args)
         result = super().call(context, obj, *args, **kwargs)
         if type(result) is str:
             result = self.composed(context, result)
-        look_at_clock()
         return result if isinstance(result, Namespace) else charge(result)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -159,6 +180,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 # --- The rewriting. Guards are imported names, so that no template can put its own in their place.
 
+_GUARDS = {guard.__name__: guard for guard in (Literal, charge, concat, turn)}
+
 
 def _instrument(template: nodes.Template) -> nodes.Template:
     for block in template.find_all((nodes.FilterBlock, nodes.AssignBlock)):
@@ -173,7 +196,13 @@ def _instrument(template: nodes.Template) -> nodes.Template:
     _guard_values(template)
     for loop in template.find_all((nodes.For, nodes.Macro, nodes.CallBlock)):
         body: list[nodes.Node] = loop.body  # type: ignore[attr-defined]
-        body.insert(0, nodes.ExprStmt(_guard("turn", [], loop.lineno), lineno=loop.lineno))
+        count = _guard("turn", [], loop.lineno)
+        if (
+            isinstance(loop, nodes.For) and loop.test is not None
+        ):  # it counts what it leaves out, too
+            loop.test = nodes.And(count, loop.test, lineno=loop.lineno)
+        else:
+            body.insert(0, nodes.ExprStmt(count, lineno=loop.lineno))
     return template
 
 
