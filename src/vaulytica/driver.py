@@ -36,15 +36,10 @@ Sleep = Callable[[float], object]
 AsyncSleep = Callable[[float], Awaitable[object]]
 
 
-def _checked(answer: object) -> Response:
-    """The answer, if it is one: transports may be anybody's."""
-    if isinstance(answer, Response):
-        return answer
-    raise TransportFailure(
-        FailureKind.REQUEST,
-        f"the transport gave {type(answer).__name__}, not a Response",
-        retryable=False,
-    )
+def _no_response(answer: object) -> TransportFailure:
+    """What a transport, which may be anybody's, gave instead of an answer."""
+    what = f"the transport gave {type(answer).__name__}, not a Response"
+    return TransportFailure(FailureKind.REQUEST, what, retryable=False)
 
 
 def _failure_of(error: Exception) -> TransportFailure:
@@ -79,7 +74,9 @@ class Driver:
                 answer = failure = None
                 try:
                     if type(effect) is Send:  # nearly always
-                        answer = _checked(self.transport.send(effect.request))
+                        answer = self.transport.send(effect.request)
+                        if not isinstance(answer, Response):
+                            raise _no_response(answer)
                     else:
                         answer = self._perform(effect, sleep)
                 except Failure as error:
@@ -180,7 +177,9 @@ class AsyncDriver:
                 answer = failure = None
                 try:
                     if type(effect) is Send:  # nearly always
-                        answer = _checked(await self.transport.send(effect.request))
+                        answer = await self.transport.send(effect.request)
+                        if not isinstance(answer, Response):
+                            raise _no_response(answer)
                     else:
                         answer = await self._perform(effect)
                 except Failure as error:

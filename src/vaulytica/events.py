@@ -79,7 +79,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """Check and copy what the caller gave; raise `WebhookEventError` saying what is wrong."""
         if not isinstance(type, str) or not type or type.isspace():
             raise WebhookEventError(f"event type must be a non-empty string, not {_shown(type)}")
-        if not isinstance(data, Mapping):
+        if data.__class__ is not dict and not isinstance(data, Mapping):
             raise WebhookEventError(f"event data must be an object (a dict), not {_shown(data)}")
         if not isinstance(source, str) or not source:
             raise WebhookEventError(

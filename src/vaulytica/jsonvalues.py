@@ -46,7 +46,8 @@ def plain(value: Any, *, name: str = "data", max_bytes: int = MAX_BYTES) -> Any:
     or lists. NaN, infinity, keys that are no strings, and over `max_bytes` characters are refused.
     """
     try:
-        return _Walk(max_bytes).value(value, 0)
+        walk = _Walk(max_bytes)
+        return walk.mapping(value, 0) if type(value) is dict else walk.value(value, 0)
     except NotJSON as error:
         error.where = name + error.where
         raise
@@ -64,11 +65,11 @@ class _Walk:
         kind = type(value)
         if kind is str:
             self._take(len(value))
-            return value if value.isascii() else whole_text(value)
+            return whole_text(value)
         if kind is bool or value is None:
             return value
         if kind is dict:
-            return self._mapping(value, depth)
+            return self.mapping(value, depth)
         if kind is list or kind is tuple:
             return self._sequence(value, depth)
         if kind is int:
@@ -84,7 +85,7 @@ class _Walk:
             return value
         return self._other(value, depth)
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    def mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         if depth >= MAX_DEPTH:
             raise NotJSON(f"is nested deeper than {MAX_DEPTH} levels, or contains itself")
         plain_dict: dict[str, Any] = {}
@@ -127,7 +128,7 @@ class _Walk:
             if isinstance(value, base):
                 return self.value(base.__str__(value) if base is str else base(value), depth)
         if isinstance(value, Mapping):
-            return self._mapping(value, depth)
+            return self.mapping(value, depth)
         if isinstance(value, (set, frozenset)):
             return sorted(self._sequence(list(value), depth), key=canonical_json)
         if isinstance(value, (bytes, bytearray, memoryview)):
@@ -179,6 +180,8 @@ def _key(key: Any) -> str:
 
 def whole_text(text: str) -> str:
     """An exact `str`, its surrogate pairs joined: as readers of the JSON will see and sort it."""
+    if type(text) is str and text.isascii():
+        return text
     text = str.__str__(text)
     try:
         text.encode("utf-8")

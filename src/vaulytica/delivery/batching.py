@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 import msgspec
 
@@ -11,6 +12,8 @@ from vaulytica.delivery.outcome import Reason, ReasonKind, Rejected, Result
 from vaulytica.delivery.ports import Format
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
+
+_PART = attrgetter("part")
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     def body(self, format: Format) -> bytes:
         """The bytes to sign and send."""
-        return format.join([item.part for item in self.items])
+        return format.join(tuple(map(_PART, self.items)))
 
     def __len__(self) -> int:
         return len(self.items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.policy import RetryPolicy
@@ -33,9 +34,7 @@ class Destination(HoldsSecrets):
 
     def request(self, batch: Batch) -> Request:
         """The request for a batch, before auth: the same id headers at every attempt."""
-        batch_id = batch.id
-        identity = [(name, batch_id) for name in self.id_headers]
-        headers = (*self.headers, *identity)
+        headers = (*self.headers, *zip(self.id_headers, repeat(batch.id), strict=False))
         return Request(self.url, headers, batch.body(self.format), self.timeout)
 
     def redact(self, text: str) -> str:

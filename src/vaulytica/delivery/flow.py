@@ -39,10 +39,10 @@ def attempt(
     if answers is not None:
         answers.append(response)
     outcomes = destination.format.settle(response, batch)
-    return [
-        outcome if isinstance(outcome, Delivered) else _told(outcome, response, destination, clock)
-        for outcome in outcomes
-    ]
+    for position, outcome in enumerate(outcomes):
+        if not isinstance(outcome, Delivered):
+            outcomes[position] = _told(outcome, response, destination, clock)
+    return outcomes
 
 
 def deliver(

@@ -39,7 +39,7 @@ class DocumentFormat(ABC):
 
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
         """What the status says, for the one event."""
-        return [outcome_of_status(response)] * len(batch)
+        return [outcome_of_status(response)] * len(batch.items)
 
 
 def custom_context(event: Event) -> dict[str, Any]:

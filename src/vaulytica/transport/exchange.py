@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from io import BytesIO
 from typing import Any
 
 import certifi
@@ -32,8 +33,7 @@ class Exchange:
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._room = MAX_ANSWER_BYTES
-        self._unsent = b""
-        self._sent = 0
+        self._unsent = BytesIO()
         self._url = ""
         self._anew = False
         self._timeout_ms = 0
@@ -55,7 +55,7 @@ class Exchange:
         curl.setopt(pycurl.WRITEFUNCTION, self._take)
         # libcurl cannot rewind a function. Given the bytes themselves it would send them once more,
         # unasked and uncounted, when a kept connection ends before an answer.
-        curl.setopt(pycurl.READFUNCTION, self._give)
+        curl.setopt(pycurl.READFUNCTION, self._unsent.read)
 
     def prepare(self, request: Request, *, anew: bool = False) -> None:
         """Set what differs from request to request. `anew`: use no kept connection."""
@@ -77,7 +77,7 @@ class Exchange:
             self.curl.setopt(pycurl.HTTPHEADER, lines)
         except UnicodeEncodeError:
             self.curl.setopt(pycurl.HTTPHEADER, [line.encode("utf-8") for line in lines])
-        self._unsent, self._sent = request.body, 0
+        self._unsent.__init__(request.body)  # type: ignore[misc]  # anew, over these bytes
         self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
         self._head.clear()
         self._body.clear()
@@ -105,11 +105,6 @@ class Exchange:
         if self.curl.getinfo(pycurl.HTTP_CONNECTCODE) == 407:  # for a tunnel; else it is an answer
             return Response(407, _headers(self._head.copy()))
         raise failure_of(code, message) from None
-
-    def _give(self, size: int) -> bytes:
-        start = self._sent
-        self._sent += size
-        return self._unsent[start : self._sent]
 
     def _take(self, chunk: bytes) -> int | None:
         if len(chunk) <= self._room:
