@@ -25,6 +25,8 @@ from vaulytica.delivery.request import (
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
 
+_NO_MORE = [b"\r\n"]
+
 
 class Exchange:
     """A libcurl handle with its settings, used for one request after another."""
@@ -36,7 +38,7 @@ class Exchange:
         self._unsent = BytesIO()
         self._url = ""
         self._anew = False
-        self._timeout_ms = 0
+        self._timeout = 0.0
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -65,11 +67,11 @@ class Exchange:
         if request.url != self._url:
             self.curl.setopt(pycurl.URL, request.url)
             self._url = request.url
-        timeout_ms = max(1, int(request.timeout * 1000))
-        if timeout_ms != self._timeout_ms:
-            self.curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
-            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, timeout_ms)
-            self._timeout_ms = timeout_ms
+        if request.timeout != self._timeout:
+            milliseconds = max(1, int(request.timeout * 1000))
+            self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+            self._timeout = request.timeout
         # "Expect:" keeps libcurl from asking first (100-continue) before a large body.
         lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
         lines.append("Expect:")
@@ -85,7 +87,7 @@ class Exchange:
 
     def answer(self) -> Response:
         """What came back, after a transfer that succeeded."""
-        if not _ended(self._head):
+        if self._head[-1:] != _NO_MORE and not _ended(self._head):
             # libcurl takes the end of the connection for the end of the headers.
             raise TransportFailure(FailureKind.BROKEN, "the connection broke within the headers")
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
