@@ -17,7 +17,8 @@ from vaulytica.jsonvalues import MAX_BYTES
 class Destination(HoldsSecrets):
     """Built from a `WebhookConfig`, or by hand from parts. `name` is what messages call it.
 
-    `secrets` are texts no message may hold; `id_headers` name the headers that carry the event's id; `headers` go with every request.
+    `secrets` are texts no message may hold; `id_headers` name the headers that carry the event's id;
+    `headers` go with every request.
     """
 
     name: str
