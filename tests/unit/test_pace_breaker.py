@@ -1,0 +1,100 @@
+"""The breaker as the pace's users meet it: nothing goes to a destination that is down, but a probe."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.pace import FOREVER, ask, busy, failed, once, opened, proven, well
+from vaulytica.delivery.breaker import State
+
+
+def test_five_failures_in_a_row_open_the_breaker_and_those_under_way_change_nothing() -> None:
+    pace = proven()
+    for _ in range(8):
+        ask(pace, 0.0)
+    states = []
+    for _ in range(8):
+        pace.heed(0.1, failed())
+        states.append(pace.state)
+
+    assert states == [State.CLOSED] * 4 + [State.OPEN] * 4
+    assert ask(pace, 0.1) == pytest.approx(1)
+
+
+def test_a_delivery_between_failures_keeps_the_breaker_closed() -> None:
+    pace = proven()
+    for now in range(50):
+        once(pace, float(now), well() if now % 5 == 4 else failed())
+
+    assert pace.state is State.CLOSED
+
+
+def test_after_the_cool_down_one_probe_goes_and_the_others_wait_for_it() -> None:
+    pace = opened()
+
+    assert ask(pace, 1.0) == 0
+    assert pace.state is State.HALF_OPEN
+    assert [ask(pace, 1.0), ask(pace, 5.0)] == [FOREVER, FOREVER]
+
+
+def test_a_probe_that_fails_doubles_the_cool_down_up_to_a_bound() -> None:
+    pace, now, waits = opened(max_cool_down=5), 0.0, []
+    for _ in range(5):
+        waits.append(ask(pace, now))
+        now += waits[-1]
+        assert once(pace, now, failed()), "the destination is down: this costs the batch nothing"
+        now += 0.1
+
+    assert waits == pytest.approx([1, 2, 4, 5, 5])
+
+
+def test_a_probe_that_is_told_busy_has_not_found_the_destination_well() -> None:
+    pace = opened()
+    once(pace, 1.0, busy())
+
+    assert pace.state is State.OPEN
+
+
+def test_a_probe_that_goes_well_lets_one_more_go_for_each_answer_up_to_half_of_before() -> None:
+    pace = opened()
+    once(pace, 1.0, well())
+    limits = [pace.limit]
+    for now in range(2, 7):
+        once(pace, float(now), well())
+        limits.append(pace.limit)
+
+    assert pace.state is State.CLOSED
+    assert limits == pytest.approx([1, 2, 3, 4, 4.25, 4.485], abs=0.01)
+
+
+def test_a_probe_that_was_stopped_makes_room_for_another() -> None:
+    pace = opened()
+    ask(pace, 1.0)
+    pace.leave()
+
+    assert ask(pace, 1.0) == 0
+
+
+def test_a_late_failure_of_the_outage_opens_no_closed_breaker() -> None:
+    pace = proven(concurrency=16)
+    for _ in range(15):
+        ask(pace, -0.1)
+    for _ in range(5):
+        pace.heed(0.0, failed())
+    once(pace, 1.0, well())
+    for _ in range(10):
+        assert pace.heed(30.0, failed(30.1)), "it began before the outage was noticed"
+
+    assert pace.state is State.CLOSED
+
+
+def test_an_impatient_caller_goes_through_an_open_breaker_and_its_delivery_closes_it() -> None:
+    pace = opened()
+
+    assert ask(pace, 0.5, patient=False) == 0
+    assert pace.heed(0.6, failed()), "the destination is down"
+    assert pace.state is State.OPEN
+    assert ask(pace, 0.6) == pytest.approx(0.4), "its failure makes the cool-down no longer"
+    ask(pace, 0.7, patient=False)
+    pace.heed(0.8, well())
+    assert pace.state is State.CLOSED
