@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaulytica.cli.counterpart import Counterpart, note_lines
 from vaulytica.cli.out_file import OutFile, out_file
 from vaulytica.cli.output import (
     error_line,
@@ -25,6 +26,7 @@ from vaulytica.cli.references import file_of, secret
 from vaulytica.errors import WebhookConfigError, WebhookError
 
 if TYPE_CHECKING:
+    from vaulytica.receiving.destinations.strict import Note
     from vaulytica.receiving.receiver import Misbehaviour, Received, Receiver
 
 _VERDICTS = {None: "", True: "  ✓ signature verified", False: "  ✗ signature wrong or missing"}
@@ -35,6 +37,17 @@ def receive(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:8765",
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Be as strict as a real one: splunk_hec, elastic or datadog_logs.",
+        ),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(metavar="R", help="With --as: the one credential to let in.")
+    ] = None,
     hmac_secret: Annotated[
         str | None, typer.Option(metavar="R", help="Verify signatures with this key.")
     ] = None,
@@ -56,8 +69,12 @@ def receive(
     settings |= {"fail": _misbehaviour(fail), "hmac_header": hmac_header}
     if hmac_secret is not None:
         settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret")
+    counterpart = _counterpart(as_, token)
+    if counterpart is not None:
+        settings["respond"] = counterpart.respond
     with ExitStack() as stack:
-        show = _Shown(as_json=json, out=out_file(out, "a", stack, file_of(hmac_secret)))
+        read = [*file_of(hmac_secret), *file_of(token)]
+        show = _Shown(counterpart, as_json=json, out=out_file(out, "a", stack, read))
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
         error_line(f"listening on {receiver.url} (Ctrl-C stops)")
         with suppress(KeyboardInterrupt):
@@ -66,6 +83,14 @@ def receive(
     if show.error is not None:
         raise show.error
     return 0
+
+
+def _counterpart(name: str | None, token: str | None) -> Counterpart | None:
+    if name is None:
+        if token is not None:
+            raise WebhookConfigError("--token is for --as: name what to receive as")
+        return None
+    return Counterpart(name, None if token is None else secret(token, "--token"))
 
 
 def _listening(**settings: Any) -> Receiver:
@@ -79,10 +104,12 @@ def _listening(**settings: Any) -> Receiver:
 
 
 class _Shown:
-    """Prints each request as it comes, and keeps count of signatures."""
+    """Prints each request as it comes, and keeps count of signatures and events."""
 
-    def __init__(self, *, as_json: bool, out: OutFile | None) -> None:
-        self.as_json, self.out = as_json, out
+    def __init__(
+        self, counterpart: Counterpart | None, *, as_json: bool, out: OutFile | None
+    ) -> None:
+        self.counterpart, self.as_json, self.out = counterpart, as_json, out
         self.verdicts: Counter[bool | None] = Counter()
         self.broken = threading.Event()  # nothing can be shown or written any more
         self.error: OSError | WebhookError | None = None
@@ -91,14 +118,15 @@ class _Shown:
         """Called by the receiver, for one request at a time."""
         self.verdicts[received.verified] += 1
         try:
-            record = _record(received)
+            notes = [] if self.counterpart is None else self.counterpart.notes()
+            record = _record(received, notes)
             if self.out is not None:
                 self.out.write(record)
                 self.out.flush()
             if self.as_json:
                 json_line(record)
             else:
-                _pretty(received)
+                _pretty(received, notes)
         except (OSError, WebhookError) as error:
             self.error = self.error or error
             self.broken.set()
@@ -107,17 +135,17 @@ class _Shown:
         """What there was in all."""
         total = counts.total()
         good, wrong = self.verdicts[True], self.verdicts[False]
+        events = f"; {self.counterpart.summary()}" if self.counterpart is not None else ""
         if self.as_json:
-            error_line(f"{total} requests")
+            error_line(f"{total} requests{events}")
             return
         answers = ", ".join(f"{counts[status]} answered {status}" for status in sorted(counts))
         signatures = f"; signatures: {good} verified, {wrong} wrong or missing"
-        line(
-            f"{total} requests{': ' if answers else ''}{answers}{signatures if good or wrong else ''}"
-        )
+        signed = signatures if good or wrong else ""
+        line(f"{total} requests{': ' if answers else ''}{answers}{signed}{events}")
 
 
-def _record(received: Received) -> dict[str, Any]:
+def _record(received: Received, notes: list[Note]) -> dict[str, Any]:
     """The request as JSON: credentials masked, the body as text or, where it is none, in base64."""
     record: dict[str, Any] = {
         "time": received.time,
@@ -127,20 +155,22 @@ def _record(received: Received) -> dict[str, Any]:
         "verified": received.verified,
         "status": received.status,
     }
+    if notes:
+        record["events"] = [{"what": n.what, "event": n.event, "why": n.why} for n in notes]
     try:
         return record | {"body": received.body.decode("utf-8")}
     except UnicodeDecodeError:
         return record | {"body_base64": base64.b64encode(received.body).decode("ascii")}
 
 
-def _pretty(received: Received) -> None:
+def _pretty(received: Received, notes: list[Note]) -> None:
     moment = time.strftime("%H:%M:%S", time.localtime(received.time))
     verdict = _VERDICTS[received.verified]
     target = masked_target(received.path)
     line(f"{moment}  {received.method} {target}  → {received.status}{verdict}")
     for name, value in masked_headers(received.headers):
         line(f"  {name}: {value}")
-    for text in pretty_body(received.body).splitlines():
+    for text in note_lines(notes) if notes else pretty_body(received.body).splitlines():
         line(f"  {text}")
     line()
 

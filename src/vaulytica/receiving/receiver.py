@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, cast
@@ -25,12 +25,20 @@ from vaulytica.receiving.verify import verify_hmac_sha256
 log = logging.getLogger("vaulytica")
 
 MAX_BODY = 64 * 1024 * 1024
+_GRACE = 1.0  # seconds
 Header = tuple[str, str]
+
+
+class Lost(Exception):
+    """Raised by `respond`: the connection is dropped, and no answer is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request and its answer. `verified`: is the signature right; None where none was asked for."""
+    """One request and its answer. `verified`: is the signature right; None where none was asked for.
+
+    `status` is 0 where the answer got lost.
+    """
 
     method: str
     path: str
@@ -64,7 +72,8 @@ class Misbehaviour:
     first: int = 0
 
 
-# Sees the request with the status it would get; returns another answer, or None for that one.
+# Sees the request with the status it would get; returns another answer, or None for that one, or
+# raises `Lost`.
 Respond = Callable[[Received], Answer | None]
 
 
@@ -126,19 +135,23 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def handle(self, method: str, path: str, headers: tuple[Header, ...], body: bytes) -> Answer:
-        """Decide on the answer, and keep the record."""
+    def handle(
+        self, method: str, path: str, headers: tuple[Header, ...], body: bytes
+    ) -> Answer | None:
+        """Decide on the answer, and keep the record; None: say nothing, and drop the connection."""
         if self.delay:
             self._closing.wait(self.delay)
         verified = self._verified(headers, body)
         with self._lock:
             status = self._status(verified)
             record = Received(method, path, headers, body, time.time(), verified, status)
-        answer = (self.respond and self.respond(record)) or _answer(status)
-        if answer.status != status:
-            record = Received(method, path, headers, body, record.time, verified, answer.status)
+        try:
+            answer = (self.respond and self.respond(record)) or _answer(status)
+        except Lost:
+            answer = None
+        record = replace(record, status=answer.status if answer else 0)
         with self._lock:
-            self.counts[answer.status] += 1
+            self.counts[record.status] += 1
             self.received.append(record)
             if self.on_request is not None:
                 self.on_request(record)
@@ -206,11 +219,18 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def end_connections(self) -> None:
-        """Wake every thread that waits for the next request of a kept connection."""
+        """Wake every thread that waits for a request; one that is answering gets a second for that."""
+        self._shut(socket.SHUT_RD)
+        end = time.monotonic() + _GRACE
+        while self._connections and time.monotonic() < end:
+            time.sleep(0.005)
+        self._shut(socket.SHUT_RDWR)
+
+    def _shut(self, how: int) -> None:
         for connection in list(self._connections):
             try:
                 # Not the TLS way, which would unwrap under the feet of the thread that reads.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, how)
             except OSError:
                 continue
 
@@ -235,7 +255,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(Answer(error.status, b'{"ok":false,"error":"%s"}' % str(error).encode()))
             return
         headers = tuple(self.headers.items())
-        self._write(receiver.handle(self.command, self.path, headers, body))
+        answer = receiver.handle(self.command, self.path, headers, body)
+        if answer is None:
+            self.close_connection = True
+        else:
+            self._write(answer)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 
