@@ -6,22 +6,28 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from vaulytica import driver, jsonvalues
+from vaulytica import jsonvalues, streams
 from vaulytica.auth.fixed import FixedHeaderAuth
 from vaulytica.delivery import (
+    attempt,
     batching,
     check,
     destination,
     flow,
+    lane,
     outcome,
+    pace,
     policy,
     ports,
+    report,
     request,
     run,
 )
+from vaulytica.driver import aio, sync
 from vaulytica.errors import AuthFailure, FailureKind
-from vaulytica.formats.document import DocumentFormat
+from vaulytica.formats.document import DocumentFormat, Layout
 from vaulytica.integrations import webhook
+from vaulytica.lines import Line
 from vaulytica.receiving import receiver, verify
 from vaulytica.registry import Table
 from vaulytica.transport.memory import AsyncMemoryTransport, MemoryTransport
@@ -40,7 +46,7 @@ neither on this page nor in the other pages of the documentation is not public, 
 PARTS: dict[str, tuple[str, list[Item]]] = {
     "Sending": (
         "What users call. See the [guide](WEBHOOK_GUIDE.md).",
-        [webhook.WebhookSender, webhook.AsyncWebhookSender],
+        [webhook.WebhookSender, webhook.AsyncWebhookSender, webhook.Stream, webhook.AsyncStream],
     ),
     "Configuration": (
         "Settings are checked when a config is built, and cannot be changed afterwards.",
@@ -48,6 +54,8 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             webhook.WebhookConfig,
             webhook.WebhookAuth,
             webhook.WebhookRetryConfig,
+            webhook.WebhookBatchConfig,
+            webhook.WebhookRateLimit,
             webhook.WebhookFormat,
             webhook.WebhookAuthType,
         ],
@@ -57,12 +65,14 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
         "",
         [
             webhook.Report,
+            report.Counts,
             webhook.Result,
             webhook.Delivered,
             webhook.Rejected,
             webhook.Deferred,
             webhook.Reason,
             outcome.ReasonKind,
+            run.Left,
             check.CheckReport,
             check.Step,
             check.StepState,
@@ -86,10 +96,17 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
         [
             ports.Format,
             ports.Limits,
+            ports.Lined,
+            ports.Grouped,
+            ports.Addressed,
+            ports.Confirmed,
+            ports.Healthy,
             DocumentFormat,
+            Layout,
             outcome.outcome_of_status,
             batching.Batch,
             batching.Item,
+            Line,
             ports.Auth,
             FixedHeaderAuth,
             AuthFailure,
@@ -110,21 +127,30 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
         "What delivers, for those who drive it themselves.",
         [
             destination.Destination,
+            lane.Lane,
             policy.RetryPolicy,
+            pace.Pace,
+            pace.PaceSettings,
+            pace.Signal,
+            pace.Heard,
             flow.deliver,
-            flow.attempt,
+            report.Settlement,
+            attempt.attempt,
+            attempt.Attempt,
             ports.Send,
             ports.Wait,
             ports.Alone,
             ports.Connect,
+            ports.Turn,
             ports.send,
             ports.wait,
             ports.alone,
             ports.connect,
+            ports.turn,
             ports.Clock,
             policy.Random,
-            driver.Driver,
-            driver.AsyncDriver,
+            sync.Driver,
+            aio.AsyncDriver,
         ],
     ),
     "Receiving": (
@@ -147,7 +173,8 @@ ALIASES: dict[str, types.ModuleType] = {
     "OnResult": run,
     "Effect": ports,
     "Flow": ports,
-    "Sleep": driver,
-    "AsyncSleep": driver,
+    "Sleep": sync,
+    "AsyncSleep": aio,
+    "OnReport": streams,
     "Dumps": jsonvalues,
 }

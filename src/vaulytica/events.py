@@ -55,6 +55,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened. Make it by `Event.create` or `Event.from_mapping`, which check it.
 
     `data` is plain JSON; `timestamp` is in UTC, to the millisecond; `id` is a UUIDv7 unless given.
+    `metadata` is for the destination's format (such as Splunk's `index`), and no part of the event.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     timestamp: datetime
     source: str = SOURCE
+    metadata: dict[str, Any] | None = None
 
     @classmethod
     def create(
@@ -74,6 +76,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         timestamp: datetime | str | float | None = None,
         id: str | None = None,
         source: str = SOURCE,
+        metadata: Mapping[str, Any] | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> Event:
         """Check and copy what the caller gave; raise `WebhookEventError` saying what is wrong."""
@@ -85,8 +88,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             raise WebhookEventError(
                 f"event source must be a non-empty string, not {_shown(source)}"
             )
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise WebhookEventError(f"event metadata must be an object, not {_shown(metadata)}")
         try:
             plain_data = plain(data, max_bytes=max_bytes)
+            plain_metadata = metadata and plain(metadata, name="metadata", max_bytes=max_bytes)
         except NotJSON as error:
             raise WebhookEventError(f"event {error}") from None
         now_ms = time.time_ns() // 1_000_000
@@ -97,11 +103,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             severity=Severity.parse(severity),
             timestamp=_from_ms(now_ms) if timestamp is None else parse_timestamp(timestamp),
             source=whole_text(source),
+            metadata=plain_metadata or None,
         )
 
     @classmethod
     def from_mapping(cls, entry: object, *, max_bytes: int = MAX_BYTES) -> Event:
-        """From `{"type", "data", "severity"[, "timestamp", "id", "source"]}`; severity defaults to info."""
+        """From `{"type", "data"[, "severity", "timestamp", "id", "source", "metadata"]}`."""
         if isinstance(entry, Event):
             return entry
         if not isinstance(entry, Mapping):
@@ -120,6 +127,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             timestamp=entry.get("timestamp"),
             id=entry.get("id"),
             source=entry.get("source", SOURCE),
+            metadata=entry.get("metadata"),
             max_bytes=max_bytes,
         )
 
@@ -135,7 +143,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return seconds if milliseconds == 0 else round(seconds + milliseconds / 1000, 3)
 
 
-_ENTRY_KEYS = ("type", "data", "severity", "timestamp", "id", "source")
+_ENTRY_KEYS = ("type", "data", "severity", "timestamp", "id", "source", "metadata")
 
 
 def uuid7(now_ms: int) -> str:

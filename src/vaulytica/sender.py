@@ -1,7 +1,8 @@
 """WebhookSender and AsyncWebhookSender: what users call.
 
-An event goes: `send_event` here → `delivery.flow.deliver`, run by `driver` → the auth scheme's `flow`
-→ the transport's `send`, which is the socket. There is no daemon, and no thread but during a call.
+An event goes: `send_event` here → `delivery.flow.deliver`, run by a driver → `delivery.attempt` → the
+auth scheme's `flow` → the transport's `send`, which is the socket. Many go by `streams`, in batches.
+There is no daemon, and no thread but during a call.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from vaulytica.config import WebhookConfig
@@ -18,14 +19,18 @@ from vaulytica.delivery.batching import Batch, encode
 from vaulytica.delivery.check import CheckReport, check
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.flow import deliver
-from vaulytica.delivery.outcome import Delivered, Report, Result, error_of
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import error_of
 from vaulytica.delivery.policy import ONCE, Random
 from vaulytica.delivery.ports import AsyncTransport, Clock, Flow, Transport
 from vaulytica.delivery.redaction import HoldsSecrets
-from vaulytica.delivery.run import DownDetector, OnResult, Run
-from vaulytica.driver import AsyncDriver, AsyncSleep, Driver, Sleep
+from vaulytica.delivery.report import Report, Settlement
+from vaulytica.delivery.run import OnResult, Run
+from vaulytica.driver.aio import AsyncDriver, AsyncSleep
+from vaulytica.driver.sync import Driver, Sleep
 from vaulytica.errors import WebhookError, WebhookEventError, WebhookSecurityWarning
 from vaulytica.events import Event, Severity
+from vaulytica.streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +43,7 @@ class _Sender(HoldsSecrets):
 
     def __init__(self, config: WebhookConfig, clock: Clock, rng: Random) -> None:
         self.destination: Destination = config.destination()
+        self._lane = Lane(self.destination)
         self._clock = clock
         self._rng = rng
         self._closed = False
@@ -58,31 +64,24 @@ class _Sender(HoldsSecrets):
 
     def _batch_of(self, event: Event) -> Batch:
         destination = self.destination
-        return Batch((encode(destination.format, event, destination.max_event_bytes),))
+        return Batch((encode(destination.format, event, destination.max_part_bytes),))
 
     def _delivery(
         self,
         event_type: str,
         event_data: Mapping[str, Any],
         severity: str,
-        timestamp: datetime | str | float | None,
-        event_id: str | None,
-    ) -> Flow[list[Result]]:
+        **more: Any,
+    ) -> Flow[Settlement]:
         self._refuse_if_closed()
-        event = Event.create(
-            event_type,
-            event_data,
-            severity,
-            timestamp=timestamp,
-            id=event_id,
-            max_bytes=self.destination.max_event_bytes,
-        )
-        return deliver(self.destination, self._batch_of(event), self._clock, self._rng)
+        most = self.destination.max_event_bytes
+        event = Event.create(event_type, event_data, severity, max_bytes=most, **more)
+        return deliver(self._lane, self._batch_of(event), self._clock, self._rng, patient=False)
 
-    def _one_try(self) -> Flow[list[Result]]:
+    def _one_try(self) -> Flow[Settlement]:
         self._refuse_if_closed()
         batch = self._batch_of(_test_event())
-        return deliver(self.destination, batch, self._clock, self._rng, ONCE)
+        return deliver(self._lane, batch, self._clock, self._rng, retry=ONCE, patient=False)
 
     def _check(self) -> Flow[CheckReport]:
         self._refuse_if_closed()
@@ -90,22 +89,24 @@ class _Sender(HoldsSecrets):
             batch: Batch | WebhookEventError = self._batch_of(_test_event())
         except WebhookEventError as error:  # of a template that wants other data
             batch = error
-        return check(self.destination, batch, self._clock)
+        return check(self._lane, batch, self._clock)
 
-    def _settled(self, results: list[Result]) -> bool:
+    def _settled(self, settlement: Settlement) -> bool:
         """True for a delivered event, else the error that fits, raised."""
-        (result,) = results
-        if isinstance(result.outcome, Delivered):
+        if not settlement.results:
             return True
-        raise error_of(result, self.destination.name)
+        raise error_of(settlement.results[0], self.destination.name)
 
     def _run(
-        self, events: Iterable[object], on_result: OnResult | None, down: DownDetector | None
+        self, events: object, on_result: OnResult | None, ordered: bool | None, *, keep_all: bool
     ) -> Run:
         self._refuse_if_closed()
-        if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
-            raise TypeError("send_batch takes a list of events, or another iterable of them")
-        return Run(self.destination, events, on_result, down)
+        kinds = (Iterable, AsyncIterable) if isinstance(self, AsyncWebhookSender) else Iterable
+        if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, kinds):
+            what = "send_batch takes a list of" if keep_all else "send_stream takes an iterable of"
+            raise TypeError(f"{what} events, or another iterable of them")
+        ordered = self.destination.ordered if ordered is None else ordered
+        return Run(self._lane, on_result=on_result, ordered=ordered, keep_all=keep_all)
 
 
 class WebhookSender(_Sender):
@@ -134,30 +135,36 @@ class WebhookSender(_Sender):
         *,
         timestamp: datetime | str | float | None = None,
         event_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> bool:
         """Send one event, with retries; True, or raises a `WebhookError` kind that says why not."""
-        flow = self._delivery(event_type, event_data, severity, timestamp, event_id)
+        more = {"timestamp": timestamp, "id": event_id, "metadata": metadata}
+        flow = self._delivery(event_type, event_data, severity, **more)
         return self._settled(self._driver.run(flow))
 
-    def send_batch(
+    def send_batch(self, events: Iterable[object], *, on_result: OnResult | None = None) -> Report:
+        """Send many events (mappings with type, data, severity) as the batches the format allows.
+
+        Returns the count delivered, an int that carries every event's result; `on_result` hears of
+        them as they come. Stops trying when the destination is plainly down: see `DownDetector`.
+        """
+        run = self._run(events, on_result, None, keep_all=True)
+        return Stream(run, self._driver, events, self._clock, self._rng).run()
+
+    def send_stream(
         self,
         events: Iterable[object],
         *,
         on_result: OnResult | None = None,
-        down: DownDetector | None = None,
-    ) -> Report:
-        """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
+        ordered: bool | None = None,
+    ) -> Stream:
+        """Send any number of events in bounded memory; iterate for reports, or call its `run()`.
 
-        Returns the count delivered, an int that carries every event's result; `on_result` hears of
-        them as they come. Stops trying when the destination is plainly down: see `DownDetector`; one
-        given as `down` knows what earlier calls have learnt.
+        `events` is read no faster than they go out. `ordered`: one batch at a time, and nothing
+        overtakes an event that is deferred; the config's setting unless given.
         """
-        run = self._run(events, on_result, down)
-        width = self.destination.concurrency
-        if isinstance(events, (list, tuple)):
-            width = min(width, len(events))
-        self._driver.run_all(run.deliveries(self._clock, self._rng), run.settle, width)
-        return run.report()
+        run = self._run(events, on_result, ordered, keep_all=False)
+        return Stream(run, self._driver, events, self._clock, self._rng)
 
     def test_connection(self) -> bool:
         """One attempt with a test event; True if it was delivered. Never raises; `check` says why."""
@@ -208,28 +215,41 @@ class AsyncWebhookSender(_Sender):
         *,
         timestamp: datetime | str | float | None = None,
         event_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> bool:
         """Send one event, with retries; True, or raises a `WebhookError` kind that says why not."""
-        flow = self._delivery(event_type, event_data, severity, timestamp, event_id)
+        more = {"timestamp": timestamp, "id": event_id, "metadata": metadata}
+        flow = self._delivery(event_type, event_data, severity, **more)
         return self._settled(await self._driver.run(flow))
 
     async def send_batch(
         self,
-        events: Iterable[object],
+        events: Iterable[object] | AsyncIterable[object],
         *,
         on_result: OnResult | None = None,
-        down: DownDetector | None = None,
     ) -> Report:
-        """Send many events (mappings with type, data, severity), `concurrency` requests at a time.
+        """Send many events (mappings with type, data, severity) as the batches the format allows.
 
         Returns the count delivered, an int that carries every event's result; `on_result` hears of
-        them as they come. Stops trying when the destination is plainly down: see `DownDetector`; one
-        given as `down` knows what earlier calls have learnt.
+        them as they come. Stops trying when the destination is plainly down: see `DownDetector`.
         """
-        run = self._run(events, on_result, down)
-        deliveries = run.deliveries(self._clock, self._rng)
-        await self._driver.run_all(deliveries, run.settle, self.destination.concurrency)
-        return run.report()
+        run = self._run(events, on_result, None, keep_all=True)
+        return await AsyncStream(run, self._driver, events, self._clock, self._rng).run()
+
+    def send_stream(
+        self,
+        events: Iterable[object] | AsyncIterable[object],
+        *,
+        on_result: OnResult | None = None,
+        ordered: bool | None = None,
+    ) -> AsyncStream:
+        """Send any number of events in bounded memory: `async for` reports, or `await` its `run()`.
+
+        `events` is read no faster than they go out. `ordered`: one batch at a time, and nothing
+        overtakes an event that is deferred; the config's setting unless given.
+        """
+        run = self._run(events, on_result, ordered, keep_all=False)
+        return AsyncStream(run, self._driver, events, self._clock, self._rng)
 
     async def test_connection(self) -> bool:
         """One attempt with a test event; True if it was delivered. Never raises; `check` says why."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import random
@@ -14,21 +15,37 @@ from hypothesis import strategies as st
 
 from vaulytica.cli.feed import Feed
 from vaulytica.cli.output import masked_target, visible
-from vaulytica.cli.reading import Bad, Entry, read_entries
+from vaulytica.cli.reading import Chunk, chunks
+from vaulytica.errors import WebhookEventError
+from vaulytica.lines import Line
 
 HUGE, DIGITS = "7" * 5000, "an integer has more than 4300 digits"
 
 
-def entries(text: str | bytes, limit: int = 1000):
-    data = text.encode() if isinstance(text, str) else text
-    return list(read_entries(io.BufferedReader(io.BytesIO(data)), "f", limit))
+def same(value):
+    return value
 
 
-def brief(text: str | bytes, limit: int = 1000):
+def buffered(text: str | bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(text.encode() if isinstance(text, str) else text))
+
+
+def placed(read):
+    """Each entry with its line."""
+    for chunk in read:
+        lines = chunk.lines or range(chunk.first_line, chunk.first_line + len(chunk.entries))
+        yield from zip(lines, chunk.entries, strict=True)
+
+
+def entries(text: str | bytes, limit: int = 1000, mapping=same):
+    return list(placed(chunks([("f", buffered(text))], mapping, limit)))
+
+
+def brief(text: str | bytes, limit: int = 1000, mapping=same):
     """Per entry its line, and its value or the beginning of what is wrong."""
     return [
-        (e.line, e.value if isinstance(e, Entry) else e.why.split(":")[0])
-        for e in entries(text, limit)
+        (line, str(entry).split(":")[0] if isinstance(entry, WebhookEventError) else entry)
+        for line, entry in entries(text, limit, mapping)
     ]
 
 
@@ -61,8 +78,9 @@ def brief(text: str | bytes, limit: int = 1000):
         (" " * 2000 + "{}\n1", [(1, "the line is longer than 1000 bytes"), (2, 1)]),
     ],
 )
-def test_entries(text, expected):
-    assert brief(text) == expected
+@pytest.mark.parametrize("mapping", [same, None])
+def test_entries(text, expected, mapping):
+    assert brief(text, mapping=mapping) == expected
 
 
 def test_limits():
@@ -89,21 +107,110 @@ def test_integers_that_python_does_not_read(text, expected):
     assert brief(text, 10_000) == expected
 
 
+class Pieces(io.RawIOBase):
+    """An input of which one piece arrives at a time."""
+
+    def __init__(self, *pieces: bytes):
+        self.pieces = list(pieces)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece = self.pieces.pop(0) if self.pieces else b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
 def test_a_number_where_a_block_ends_is_one_number():
-    class Pieces(io.RawIOBase):
-        def __init__(self):
-            self.pieces = [b"[12", b"34,tr", b"ue,5", b".5]"]
+    pieces = Pieces(b"[12", b"34,tr", b"ue,5", b".5]")
+    read = chunks([("f", io.BufferedReader(pieces))])
+    assert [entry for _, entry in placed(read)] == [1234, True, 5.5]
 
-        def readable(self):
-            return True
 
+@pytest.mark.parametrize(
+    ("pieces", "left"),
+    [
+        ([b'{"type":"a"}\n', b"more"], 1),
+        ([b'{"ty', b'pe":"a"}\n{"ty', b"more"], 1),
+        ([b"\n", b"\xef\xbb\xbf \n"[3:], b'{"type":"a"}\n{', b"more"], 1),
+        ([b"[", b'{"type":"a"},', b"more"], 1),
+        ([b'{\n"type":', b'"a"\n}\n', b"more"], 1),
+    ],
+)
+def test_what_has_arrived_does_not_wait_for_more(pieces, left):
+    stream = Pieces(*pieces)
+    first = next(chunks([("f", io.BufferedReader(stream))]))
+    (entry,) = first.entries
+    assert (entry["type"] if isinstance(entry, dict) else entry.type) == "a"
+    assert len(stream.pieces) == left
+
+
+@given(
+    st.lists(
+        st.sampled_from([b'{"type":"a"}', b"", b" ", b"7", b'{"type":"b"}\r', b"{", b"x" * 40])
+    ),
+    st.lists(st.integers(1, 50)),
+    st.booleans(),
+)
+def test_where_an_input_is_cut_makes_no_difference(lines, cuts, fast):
+    whole = b'{"type":"first"}\n' + b"\n".join(lines)
+    pieces, at = [], 0
+    for cut in cuts:
+        pieces.append(whole[at : at + cut])
+        at += cut
+    pieces = [piece for piece in [*pieces, whole[at:]] if piece]
+    mapping = None if fast else same
+    cut = placed(chunks([("f", io.BufferedReader(Pieces(*pieces)))], mapping, 30))
+    assert [seen(entry) for entry in cut] == [seen(entry) for entry in entries(whole, 30, mapping)]
+    texts = [b'{"type":"first"}', *lines]
+    not_blank = [number for number, text in enumerate(texts, 1) if text.strip()]
+    assert [line for line, _ in entries(whole, 30, mapping)] == not_blank
+
+
+def seen(entry):
+    line, value = entry
+    return line, value.type if isinstance(value, Line) else repr(value)
+
+
+def test_lines_come_in_chunks_and_say_where_they_stand():
+    text = b"".join(b'{"type":"t%d"}\n' % n for n in range(50_000))
+    first, second, *more = chunks([("f", buffered(text))])
+    assert all(type(entry) is Line for entry in first.entries)
+    assert (first.file, first.first_line, first.lines) == ("f", 1, None)
+    assert second.first_line == 1 + len(first.entries)
+    assert sum(len(chunk.entries) for chunk in (first, second, *more)) == 50_000
+    assert sum(chunk.size for chunk in (first, second, *more)) == len(text)
+
+
+def test_a_bad_line_leaves_its_neighbours_lines():
+    text = (
+        '{"type":"a"}\n{bad\n\n' + "x" * 200 + '\n{"type":"b","severity":"WARNING"}\n{"type":"c"}'
+    )
+    assert [(line, type(entry).__name__) for line, entry in entries(text, 100, None)] == [
+        (1, "Line"), (2, "WebhookEventError"), (4, "WebhookEventError"), (5, "dict"), (6, "Line")
+    ]  # fmt: skip
+
+
+def test_what_is_in_gzip_is_unpacked():
+    packed = gzip.compress(b'{"type":"a"}\n') + gzip.compress(b'{"type":"b"}\n')
+    assert [entry.type for _, entry in entries(packed, mapping=None)] == ["a", "b"]
+    *_, (line, error) = entries(packed[:-9], mapping=None)
+    assert line == 0
+    assert str(error).startswith("cannot be read on: ")
+
+
+def test_an_input_that_breaks_off():
+    class Broken(Pieces):
         def readinto(self, buffer):
-            piece = self.pieces.pop(0) if self.pieces else b""
-            buffer[: len(piece)] = piece
-            return len(piece)
+            if not self.pieces:
+                raise OSError(5, "Input/output error")
+            return super().readinto(buffer)
 
-    read = read_entries(io.BufferedReader(Pieces()), "f")
-    assert [entry.value for entry in read] == [1234, True, 5.5]
+    broken = io.BufferedReader(Broken(b'{"type":"a"}\n'))
+    read = list(chunks([("f", broken), ("g", buffered('{"type":"b"}'))]))
+    assert [chunk.file for chunk in read] == ["f", "f", "g"]
+    assert str(read[1].entries[0]) == "cannot be read on: Input/output error"
 
 
 def test_a_line_that_never_ends():
@@ -114,13 +221,15 @@ def test_a_line_that_never_ends():
             return True
 
         def readinto(self, buffer):
-            buffer[:] = bytes(len(buffer))
+            buffer[:] = b"x" * len(buffer)
             self.given += len(buffer)
             assert self.given < 2**28, "it is read for ever"
             return len(buffer)
 
-    (bad,) = read_entries(io.BufferedReader(Endless()), "f", 1000)
-    assert bad == Bad("f", 1, "the line does not end; the rest of f is not read")
+    (chunk,) = chunks([("f", io.BufferedReader(Endless()))], None, 1000)
+    (bad,) = chunk.entries
+    assert chunk.first_line == 1
+    assert str(bad) == "the line does not end; the rest of f is not read"
 
 
 @given(
@@ -130,29 +239,54 @@ def test_every_way_of_writing_reads_the_same(values, indent):
     lines = "\n".join(map(json.dumps, values))
     array = json.dumps(values, indent=indent or None, ensure_ascii=False)
     for text in (lines, array):
-        read = entries(text, limit=2**20)
-        assert [e.value for e in read if isinstance(e, Entry)] == values
+        assert [entry for _, entry in entries(text, limit=2**20)] == values
 
 
 @given(st.binary())
 def test_garbage_never_raises(data):
-    for entry in entries(data) + entries(b"[" + data) + entries(b"{\n" + data):
-        assert isinstance(entry, Entry | Bad)
+    for mapping in (same, None):
+        for text in (data, b"[" + data, b"{\n" + data, b'{"type":"a"}\n' + data):
+            assert all(line >= 0 for line, _ in entries(text, mapping=mapping))
+
+
+def one(n: int) -> Chunk:
+    return Chunk("f", n, [n], None, 1)
+
+
+async def next_of(feed: Feed):
+    return await asyncio.wait_for(anext(feed, None), 5)
 
 
 def test_the_feed_ends_whenever_its_reader_does():
     async def take_all(count: int) -> int:
-        feed = Feed((Entry("f", n, n) for n in range(count)), 4)
         taken = 0
-        while chunk := await feed.next():
-            assert len(chunk) <= 4
-            taken += len(chunk)
+        async for _ in Feed((one(n) for n in range(count)), 4):
+            taken += 1
             await asyncio.sleep(0)
         return taken
 
     async def main() -> None:
         for n in range(300):
             assert await asyncio.wait_for(take_all(n % 13), 5) == n % 13
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 4), (3, 1), (100, 1)])
+def test_the_feed_reads_only_so_far_ahead(size, most):
+    read = []
+
+    def endless():
+        for n in range(50):
+            read.append(n)
+            yield Chunk("f", n, [n], None, size)
+
+    async def main() -> None:
+        feed = Feed(endless(), 4)
+        for n in range(50):
+            assert (await next_of(feed)).entries == [n]
+            assert len(read) <= n + 1 + most + 1  # and one that waits for room
+        assert await next_of(feed) is None
 
     asyncio.run(main())
 
@@ -165,16 +299,16 @@ def test_no_reader_and_no_waiter_miss_each_other():
         for n in range(count):
             if chance.random() < 0.3:
                 time.sleep(chance.random() / 2000)
-            yield Entry("f", n, n)
+            yield one(n)
 
     async def take_all(count: int, seed: int) -> list[int]:
         feed = Feed(reluctant(count, seed), 3)
         taken = []
-        while chunk := await feed.next():
-            taken += [entry.line for entry in chunk]
+        async for chunk in feed:
+            taken += chunk.entries
             for _ in range(seed % 4):
                 await asyncio.sleep(0)
-        assert await feed.next() == []  # as often as one asks
+        assert await anext(feed, None) is None  # as often as one asks
         return taken
 
     async def main() -> None:
@@ -193,31 +327,31 @@ def test_no_reader_and_no_waiter_miss_each_other():
 def test_a_waiter_that_was_cancelled_loses_nothing():
     more = threading.Event()
 
-    def entries():
+    def late():
         more.wait(5)
-        yield Entry("f", 1, 1)
+        yield one(1)
 
     async def main() -> None:
-        feed = Feed(entries(), 4)
+        feed = Feed(late(), 4)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(feed.next(), 0.01)
+            await asyncio.wait_for(anext(feed), 0.01)
         more.set()
-        assert await asyncio.wait_for(feed.next(), 5) == [Entry("f", 1, 1)]
-        assert await asyncio.wait_for(feed.next(), 5) == []
+        assert await next_of(feed) == one(1)
+        assert await next_of(feed) is None
 
     asyncio.run(main())
 
 
 def test_what_the_feed_raises():
     def broken():
-        yield Entry("f", 1, 1)
+        yield one(1)
         raise ZeroDivisionError
 
     async def main() -> None:
         feed = Feed(broken(), 4)
-        assert await feed.next()
+        assert await anext(feed)
         with pytest.raises(ZeroDivisionError):
-            await feed.next()
+            await anext(feed)
 
     asyncio.run(main())
 

@@ -46,7 +46,8 @@ def documents(format: Any, *events: Event) -> list[Any]:
     assert isinstance(body, bytes)
     text = body.decode("utf-8")
     whole = [text] if format.content_type == "application/json" else text.splitlines()
-    return [json.loads(document, parse_constant=pytest.fail) for document in whole]
+    read = [json.loads(document, parse_constant=pytest.fail) for document in whole]
+    return [one for each in read for one in (each if isinstance(each, list) else [each])]
 
 
 def strings(value: Any) -> list[str]:

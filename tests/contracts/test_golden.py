@@ -19,6 +19,7 @@ from support.heart import GUIDE_DATA, GUIDE_EPOCH, GUIDE_TIME, guide_event
 from vaulytica.formats import FORMATS
 from vaulytica.jsonvalues import canonical_json, compact_json
 
+GUIDE_ID = "0199c1f3-7a00-7000-8000-000000000001"  # of the formats whose documents hold an id
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 TEMPLATE = """
@@ -59,7 +60,8 @@ def in_order(text: str | bytes) -> Any:
 
 def written(name: str, dumps: Callable[[Any], bytes]) -> bytes:
     format = FORMATS.load(name)(*ARGUMENTS.get(name, ()), dumps=dumps)
-    return format.join([format.encode(guide_event(data=DATA.get(name, GUIDE_DATA)))])
+    event = guide_event(id=GUIDE_ID, data=DATA.get(name, GUIDE_DATA))
+    return format.join([format.encode(event)])
 
 
 @pytest.mark.parametrize("name", FORMATS.entries)

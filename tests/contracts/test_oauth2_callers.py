@@ -14,7 +14,7 @@ from support.heart import (
 from support.oauth2 import NO, OK, SECRET, TOKEN_URL, Talk, scheme, token
 from vaulytica.delivery.ports import Alone, Send
 from vaulytica.delivery.request import Request, Response
-from vaulytica.driver import Driver
+from vaulytica.driver.sync import Driver
 
 # --- What may show.
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from support.awkward import ANY_TEXT, DATA, EVENT_DATA
 from support.docs.receivers import Receivers
-from support.heart import Canned, Dice, batch_of, guide_event, header
+from support.heart import Canned, batch_of, delivered, guide_event, header
 from support.reader import BLOCKS, Reading, blocks_of
-from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.request import Response
 from vaulytica.events import Severity
 from vaulytica.integrations.webhook import WebhookAuth, WebhookConfig, WebhookSender
@@ -80,7 +79,7 @@ def test_any_event_verifies_both_ways(
     to = CONFIGS[name].destination()
     event = guide_event(data=data, type=type, source=source, severity=severity, timestamp=timestamp)
     canned = Canned(Response(200))
-    canned.run(deliver(to, batch_of(to.format, event), canned.clock, Dice(0.5)))
+    delivered(canned, to, batch_of(to.format, event))
     (request,) = canned.requests
     assert_verified(request.body, header(request, "X-Signature"))
 

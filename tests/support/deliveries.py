@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.heart import Canned, Dice, batch_of, guide_event
+from support import heart
+from support.heart import Canned, batch_of, guide_event
 from vaulytica.delivery.destination import Destination
-from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.outcome import Result
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.ports import Flow, send
@@ -49,6 +49,6 @@ class LockedAuth(StampAuth):
 def delivered(canned: Canned, to: Destination, dice: float = 0.5, **more: Any) -> Result:
     """The one result of the guide's event, delivered on canned answers that are all used."""
     batch = batch_of(to.format, guide_event())
-    (result,) = canned.run(deliver(to, batch, canned.clock, Dice(dice), **more))
+    (result,) = heart.delivered(canned, to, batch, dice, **more)
     assert canned.all_used
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,13 +18,32 @@ from vaulytica.integrations.webhook import (
 KINDS = ("sync", "async")
 
 
+class Skipping:
+    """The machine's clock, and all that was slept, which took no time."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._skipped = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self._skipped += seconds
+
+    def time(self) -> float:
+        return time.time() + self._skipped
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+
 class Sync:
     """WebhookSender; `waits` is what it would have slept, unless `patient`, when it does sleep."""
 
     def __init__(self, config: WebhookConfig, *, patient: bool = False, **parts: Any) -> None:
-        self.waits: list[float] = []
+        clock = Skipping()
+        self.waits = clock.waits
         if not patient:
-            parts["sleep"] = self.waits.append
+            parts = {"sleep": clock.sleep, "clock": clock} | parts
         self.sender: Any = WebhookSender(config, **parts)
 
     def send_event(self, *arguments: Any, **more: Any) -> bool:
@@ -31,6 +51,11 @@ class Sync:
 
     def send_batch(self, events: Iterable[object], **more: Any) -> Report:
         return self.sender.send_batch(events, **more)
+
+    def send_stream(self, events: Iterable[object], **more: Any) -> tuple[Report, list[Report]]:
+        """The total, and the reports as they came."""
+        reports: list[Report] = []
+        return self.sender.send_stream(events, **more).run(reports.append), reports
 
     def test_connection(self) -> bool:
         return self.sender.test_connection()
@@ -48,13 +73,14 @@ class Async:
     """AsyncWebhookSender, each call run to its end on one loop."""
 
     def __init__(self, config: WebhookConfig, *, patient: bool = False, **parts: Any) -> None:
-        self.waits: list[float] = []
+        clock = Skipping()
+        self.waits = clock.waits
 
         async def sleep(seconds: float) -> None:
-            self.waits.append(seconds)
+            clock.sleep(seconds)
 
         if not patient:
-            parts["sleep"] = sleep
+            parts = {"sleep": sleep, "clock": clock} | parts
         self.sender: Any = AsyncWebhookSender(config, **parts)
         self.runner = asyncio.Runner()
 
@@ -63,6 +89,13 @@ class Async:
 
     def send_batch(self, events: Iterable[object], **more: Any) -> Report:
         return self.runner.run(self.sender.send_batch(events, **more))
+
+    def send_stream(self, events: Iterable[object], **more: Any) -> tuple[Report, list[Report]]:
+        async def run() -> tuple[Report, list[Report]]:
+            reports: list[Report] = []
+            return await self.sender.send_stream(events, **more).run(reports.append), reports
+
+        return self.runner.run(run())
 
     def test_connection(self) -> bool:
         return self.runner.run(self.sender.test_connection())

@@ -17,7 +17,9 @@ from vaulytica.delivery.outcome import (
     Rejected,
     Result,
 )
-from vaulytica.delivery.ports import Alone, Connect, Effect, Flow, Limits, Send, Wait
+from vaulytica.delivery.flow import deliver
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.ports import Alone, Connect, Effect, Flow, Limits, Send, Turn, Wait
 from vaulytica.delivery.request import Probe, Request, Response
 from vaulytica.errors import Failure
 from vaulytica.events import Event
@@ -85,6 +87,7 @@ class Canned:
         self.took = took
         self.requests: list[Request] = []
         self.waits: list[Wait] = []
+        self.pauses: list[float] = []  # for its pace
 
     def run(self, flow: Flow[Any]) -> Any:
         """What the flow returns."""
@@ -111,6 +114,12 @@ class Canned:
             return None
         if isinstance(effect, Alone):
             return self.run(effect.flow)
+        if isinstance(effect, Turn):
+            while (seconds := effect.ask()) > 0:
+                assert seconds < float("inf"), "it waits for a flow that is not there"
+                self.pauses.append(seconds)
+                self.clock.sleep(seconds)
+            return None
         assert self.answers, "more was asked for than there are answers"
         answer = self.answers.pop(0)
         self.clock.sleep(self.took)
@@ -144,6 +153,15 @@ def destination(**changes: Any) -> Destination:
         "auth": NoAuth(),
     }
     return Destination(**(settings | changes))
+
+
+def delivered(
+    canned: Canned, to: Destination | Lane, batch: Batch, dice: float = 0.5, **more: Any
+) -> list[Result]:
+    """Deliver the batch on canned answers; a result for each event, in order."""
+    lane = to if isinstance(to, Lane) else Lane(to)
+    settlement = canned.run(deliver(lane, batch, canned.clock, Dice(dice), **more))
+    return sorted(settlement.all(), key=lambda result: result.position)
 
 
 def refusal(kind: type[Exception], call: Callable[[], object]) -> str | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from support.heart import Canned, Dice, OwnClock, batch_of, destination, guide_event, header
+from support.heart import Canned, OwnClock, batch_of, delivered, destination, guide_event, header
 from vaulytica.auth.oauth2 import OAuth2Auth
-from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.outcome import Result
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Response
@@ -38,7 +37,7 @@ class Talk:
 
     def event(self) -> Result:
         batch = batch_of(self.to.format, guide_event())
-        (result,) = self.canned.run(deliver(self.to, batch, self.canned.clock, Dice(0.5)))
+        (result,) = delivered(self.canned, self.to, batch)
         return result
 
     @property

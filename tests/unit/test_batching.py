@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.heart import LinesFormat, batch_of, guide_event
-from vaulytica.delivery.batching import Batch, cut, encode
+from vaulytica.delivery.batching import Batch, Bounds, Cutter, cut, encode
 from vaulytica.delivery.outcome import Rejected, Result
+from vaulytica.delivery.ports import Limits
 from vaulytica.errors import WebhookEventError
 from vaulytica.formats import FORMATS
+from vaulytica.lines import Line
 
 BAD: list[Any] = [
     None,
@@ -179,3 +182,69 @@ def test_an_entry_that_raises_anything_is_an_outcome() -> None:
     assert isinstance(bad, Result)
     assert bad.reason is not None
     assert bad.reason.text == "the event cannot be read: LookupError: no such row"
+
+
+# --- Lines, which go by the hundred.
+
+
+class LinedFormat(LinesFormat):
+    """Writes lines as they are, but for those whose type says that they cannot be."""
+
+    limits: Limits
+
+    def __init__(self, max_events: int, max_bytes: int, fixed: int, between: int) -> None:
+        super().__init__(max_events, max_bytes)
+        self.limits = Limits(max_events, max_bytes, fixed, between)
+
+    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+        return [None if line.type == "odd" else b"#" + bytes(line.data) for line in lines]
+
+    def join(self, parts: Sequence[bytes]) -> bytes:
+        return b"<" * self.limits.fixed + (b"," * self.limits.between).join(parts)
+
+
+def line(size: int, type: str) -> Line:
+    data = msgspec.Raw(b'{"a":"%s"}' % (b"x" * size))
+    return Line(type=type, data=data, timestamp="2025-10-29T12:00:00Z", id="id")
+
+
+LINES = st.lists(
+    st.builds(line, st.integers(0, 200), st.sampled_from(["plain", "plain", "plain", "odd"])),
+    max_size=30,
+)
+
+
+@given(
+    chunks=st.lists(LINES, max_size=4),
+    max_events=st.integers(1, 7),
+    max_bytes=st.integers(120, 900),
+    fixed=st.integers(0, 9),
+    between=st.integers(0, 3),
+)
+def test_lines_by_the_hundred_are_cut_as_one_by_one(
+    chunks: list[list[Line]], max_events: int, max_bytes: int, fixed: int, between: int
+) -> None:
+    format = LinedFormat(max_events, max_bytes, fixed, between)
+    made: list[list[Batch | Result]] = [[], []]
+    cutters = [
+        Cutter(format, Bounds(format.limits), 10**6, ready=to.append, unfit=to.append)
+        for to in made
+    ]
+    for chunk in chunks:
+        for entry in chunk:
+            cutters[0].add(entry, 0.0)
+        cutters[1].add_all(chunk, 0.0)
+        assert cutters[0].count == cutters[1].count
+    for cutter in cutters:
+        cutter.flush()
+    assert [one for one in made[0] if isinstance(one, Batch)] == [
+        one for one in made[1] if isinstance(one, Batch)
+    ]
+    assert [one for one in made[0] if isinstance(one, Result)] == [
+        one for one in made[1] if isinstance(one, Result)
+    ]
+    for batch in made[1]:
+        if isinstance(batch, Batch):
+            parts = [item.part for item in batch.items]
+            assert len(parts) <= max_events
+            assert len(format.join(parts)) == Bounds(format.limits).size(parts) <= max_bytes

@@ -6,9 +6,19 @@ from email.utils import formatdate
 
 import pytest
 
-from support.heart import GUIDE_EPOCH, Answer, Canned, batch_of, destination, guide_event
+from support.heart import (
+    GUIDE_EPOCH,
+    Answer,
+    Canned,
+    LinesFormat,
+    batch_of,
+    destination,
+    guide_event,
+    line_answer,
+)
 from vaulytica.auth.oauth2 import OAuth2Auth
 from vaulytica.delivery.check import STEPS, CheckReport, Step, StepState, check
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.request import Certificate, Probe, Response
 from vaulytica.errors import FailureKind, TransportFailure
 
@@ -21,7 +31,7 @@ def report_of(*answers: Answer, took: float = 0.0, **parts: object) -> CheckRepo
     """The report on these answers: first to the connection, then to the requests."""
     to = destination(**parts)
     canned = Canned(*answers, took=took)
-    report = canned.run(check(to, batch_of(to.format, guide_event()), canned.clock))
+    report = canned.run(check(Lane(to), batch_of(to.format, guide_event()), canned.clock))
     assert canned.all_used
     assert tuple(step.name for step in report.steps) == STEPS
     assert bool(report) is report.ok is (report.failed is None)
@@ -202,3 +212,73 @@ def test_the_clock_is_the_destinations_and_not_the_token_endpoints() -> None:
     assert report
     assert step(report, "clock").detail == "+0 s to the destination's"
     assert "fake-token" not in repr(report)
+
+
+# --- Steps that concern some destinations only.
+
+
+class Squeeze:
+    """A compression that can be told by its first byte."""
+
+    encoding = "squeeze"
+
+    def __call__(self, body: bytes) -> bytes:
+        return b"~" + body[:1]
+
+
+@pytest.mark.parametrize("status", [400, 415])
+def test_a_destination_that_refuses_the_compression_is_told_by_name(status: int) -> None:
+    canned = Canned(PROBE, Response(status, (), b"what is this?"), Response(200))
+    to = destination(compress=Squeeze())
+    report = canned.run(check(Lane(to), batch_of(to.format, guide_event()), canned.clock))
+    first, second = canned.requests
+    assert ("Content-Encoding", "squeeze") in first.headers
+    assert first.body.startswith(b"~")
+    assert second.body == batch_of(to.format, guide_event(id="x")).body(to.format)
+    failed = report.failed
+    assert (failed.name, failed.advice) == ("compression", "set compression to none, or to another")
+    assert failed.detail == f"squeeze is refused: HTTP {status}: what is this?"
+    assert step(report, "event").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [([Response(200)], "ok"), ([Response(400)] * 2, "skipped"), ([Response(401)], "skipped")],
+)
+def test_the_compression_is_not_blamed_for_what_else_is_wrong(
+    answers: list[Response], state: str
+) -> None:
+    canned = Canned(PROBE, *answers)
+    to = destination(compress=Squeeze())
+    report = canned.run(check(Lane(to), batch_of(to.format, guide_event()), canned.clock))
+    assert canned.all_used
+    assert step(report, "compression").state == state
+
+
+class Healthful(LinesFormat):
+    """A format that knows of a page of health."""
+
+    def health(self, url: str) -> str | None:
+        return f"{url}/health"
+
+    def healthy(self, response: Response) -> str | None:
+        return None if response.status == 200 else f"HTTP {response.status}: its queue is full"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "detail"),
+    [
+        (Response(200), "ok", "it says that it is well"),
+        (Response(503), "warning", "HTTP 503: its queue is full"),
+        (Response(404), "skipped", "it has no such page (HTTP 404)"),
+        (TransportFailure(FailureKind.BROKEN, "broke"), "warning", "broke"),
+    ],
+    ids=repr,
+)
+def test_the_destinations_own_page_of_health(answer: Answer, state: str, detail: str) -> None:
+    canned = Canned(PROBE, answer, line_answer(200))
+    to = destination(format=Healthful())
+    report = canned.run(check(Lane(to), batch_of(to.format, guide_event()), canned.clock))
+    assert (canned.requests[0].method, canned.requests[0].url) == ("GET", f"{to.url}/health")
+    assert (step(report, "health").state, step(report, "health").detail) == (state, detail)
+    assert report.ok

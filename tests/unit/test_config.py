@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import vaulytica
-from support.heart import Canned, Dice, batch_of, guide_event, header
+from support.heart import Canned, batch_of, delivered, guide_event, header
 from vaulytica.config import (
     WebhookAuth,
     WebhookAuthType,
@@ -17,7 +17,6 @@ from vaulytica.config import (
     WebhookFormat,
     WebhookRetryConfig,
 )
-from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Request, Response
 from vaulytica.errors import WebhookConfigError
@@ -30,7 +29,7 @@ def request_of(**settings: Any) -> Request:
     to = WebhookConfig(**({"url": URL} | settings)).destination()
     canned = Canned(Response(200))
     batch = batch_of(to.format, guide_event())
-    canned.run(deliver(to, batch, canned.clock, Dice(0.5)))
+    delivered(canned, to, batch)
     return canned.requests[0]
 
 
@@ -67,7 +66,8 @@ def test_an_unknown_format_lists_all_known_ones_once() -> None:
         WebhookConfig(url=URL, format="xml")
     known = str(caught.value).split("known are ")[1].split(", ")
     assert known == [
-        "json", "splunk_hec", "datadog", "elastic", "custom", "generic", "splunk", "elasticsearch"
+        "json", "splunk_hec", "datadog", "datadog_logs", "elastic", "ecs", "custom",
+        "generic", "splunk", "elasticsearch",
     ]  # fmt: skip
 
 
@@ -243,5 +243,5 @@ def test_signed_bodies_are_written_as_the_guides_verifier_writes_them() -> None:
 def test_the_timeout_bounds_the_token_request_too() -> None:
     to = WebhookConfig(url=URL, auth=AUTHS[-1][0], timeout=7).destination()
     canned = Canned(Response(200, (), b'{"access_token": "t", "expires_in": 60}'), Response(200))
-    canned.run(deliver(to, batch_of(to.format, guide_event()), canned.clock, Dice(0.5)))
+    delivered(canned, to, batch_of(to.format, guide_event()))
     assert [request.timeout for request in canned.requests] == [7.0, 7.0]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from support.heart import Canned, Dice, LinesFormat, OwnClock, destination, line_answer, reason_of
+from support.heart import (
+    Canned,
+    Dice,
+    LinesFormat,
+    destination,
+    guide_event,
+    line_answer,
+    reason_of,
+)
+from vaulytica.delivery.batching import Item
 from vaulytica.delivery.outcome import (
     Deferred,
     Delivered,
@@ -12,11 +23,13 @@ from vaulytica.delivery.outcome import (
     Reason,
     ReasonKind,
     Rejected,
-    Report,
+    Result,
 )
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.policy import ONCE
 from vaulytica.delivery.request import Response
-from vaulytica.delivery.run import DownDetector, Run
+from vaulytica.delivery.report import Report, Settlement
+from vaulytica.delivery.run import DownDetector, OnResult, Run
 from vaulytica.errors import FailureKind, TransportFailure
 
 OK = Delivered(200)
@@ -31,11 +44,22 @@ def rejected(status: int, kind: ReasonKind = ReasonKind.REJECTED) -> Rejected:
     return Rejected(Reason(kind, f"HTTP {status}", status))
 
 
-def down(*outcomes: Outcome) -> str | None:
-    """Why the destination is held to be down after these, one delivery each."""
+def settlement(*outcomes: Outcome) -> Settlement:
+    """The settlement of a batch of so many events."""
+    made = Settlement()
+    for position, outcome in enumerate(outcomes):
+        if isinstance(outcome, Delivered):
+            made.take((Item(position, guide_event(), b""),), outcome, 1)
+        else:
+            made.results.append(Result(position, None, outcome, 1))
+    return made
+
+
+def down(*batches: Outcome | tuple[Outcome, ...]) -> str | None:
+    """Why the destination is held to be down after these batches, of one event or more."""
     detector = DownDetector()
-    for outcome in outcomes:
-        detector.observe([outcome])
+    for batch in batches:
+        detector.observe(settlement(*(batch if isinstance(batch, tuple) else (batch,))))
     return detector.why
 
 
@@ -78,12 +102,10 @@ def test_an_events_own_fault_proves_nothing_either_way(outcome: Outcome) -> None
     assert down(SPENT, outcome, SPENT, outcome, SPENT) == "HTTP 500"
 
 
-def test_the_outcomes_of_one_delivery_count_each() -> None:
-    detector = DownDetector()
-    detector.observe([SPENT, SPENT])
-    assert detector.why is None
-    detector.observe([SPENT, OK])
-    assert detector.why == "HTTP 500"
+def test_a_batch_counts_once_and_not_at_all_if_anything_of_it_was_delivered() -> None:
+    assert down((SPENT, SPENT, SPENT), (SPENT, BAD)) is None
+    assert down((SPENT, SPENT), (SPENT, OK), (SPENT, SPENT), (SPENT, SPENT)) is None
+    assert down((SPENT, SPENT), (SPENT, BAD), (SPENT, SPENT)) == "HTTP 500"
 
 
 def test_once_down_it_stays_down() -> None:
@@ -93,14 +115,25 @@ def test_once_down_it_stays_down() -> None:
 # --- What that means for a run.
 
 
-def report_of(canned: Canned, count: int, **parts: object) -> Report:
-    """A run of so many events, one request after another."""
-    to = destination(retry=ONCE, **parts)
-    run = Run(to, ({"type": f"t{n}"} for n in range(count)))
-    for flow in run.deliveries(canned.clock, Dice(0.5)):
-        run.settle(canned.run(flow))
+def run_of(
+    canned: Canned, entries: Iterable[object], on_result: OnResult | None = None, **parts: object
+) -> Report:
+    """A run of these entries, one request after another."""
+    run = Run(Lane(destination(retry=ONCE, **parts)), on_result=on_result, keep_all=True)
+    for entry in entries:
+        run.put(entry, canned.clock.monotonic())
+    run.end()
+    while (delivery := run.take(canned.clock, Dice(0.5))) is not None:
+        assert not isinstance(delivery, float), "there is nothing to wait for"
+        run.settle(delivery, canned.run(delivery.flow))
+    assert run.finished
     assert canned.all_used
-    return run.report()
+    return run.total()
+
+
+def report_of(canned: Canned, count: int, **parts: object) -> Report:
+    """A run of so many events."""
+    return run_of(canned, ({"type": f"t{n}"} for n in range(count)), **parts)
 
 
 def test_the_rest_of_a_run_is_not_sent_and_says_why() -> None:
@@ -137,9 +170,7 @@ def test_a_run_of_larger_batches_accounts_for_every_event() -> None:
 def test_results_are_told_as_they_come() -> None:
     heard: list[int] = []
     entries = [{"type": "a"}, None, {"type": "b"}]
-    run = Run(destination(), entries, lambda result: heard.append(result.position))
     canned = Canned(Response(200), Response(200))
-    for flow in run.deliveries(OwnClock(), Dice(0.5)):
-        run.settle(canned.run(flow))
-    assert heard == [0, 1, 2]
-    assert run.report() == 2
+    report = run_of(canned, entries, lambda result: heard.append(result.position))
+    assert sorted(heard) == [0, 1, 2]
+    assert report == 2

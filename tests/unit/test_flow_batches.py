@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from support.heart import (
     Canned,
-    Dice,
     LinesFormat,
     batch_of,
+    delivered,
     destination,
     guide_event,
     header,
@@ -18,7 +18,6 @@ from support.heart import (
     reason_of,
 )
 from vaulytica.delivery.batching import Batch
-from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.outcome import (
     Deferred,
     Delivered,
@@ -26,10 +25,10 @@ from vaulytica.delivery.outcome import (
     Reason,
     ReasonKind,
     Rejected,
-    Report,
     Result,
 )
 from vaulytica.delivery.policy import RetryPolicy
+from vaulytica.delivery.report import Report
 from vaulytica.delivery.request import Response
 from vaulytica.errors import FailureKind, TransportFailure
 
@@ -41,7 +40,7 @@ def run(canned: Canned, count: int, retry: RetryPolicy = NO_JITTER) -> list[Resu
     """The results of so many events, by position; all canned answers are used."""
     to = destination(format=LINES, retry=retry)
     batch = batch_of(LINES, *(guide_event(type=f"t{n}") for n in range(count)))
-    results = canned.run(deliver(to, batch, canned.clock, Dice(0.5)))
+    results = delivered(canned, to, batch)
     assert canned.all_used
     assert sorted(r.position for r in results) == list(range(count))
     assert {r.position: r.event_id for r in results} == {
@@ -112,7 +111,7 @@ def test_a_format_that_knows_the_wait_is_believed_and_the_longest_counts() -> No
     to = destination(format=PatientFormat(), retry=RetryPolicy(max_retries=1, jitter=False))
     canned = Canned(*[Response(200, {"Retry-After": "90"})] * 2)
     batch = batch_of(to.format, *(guide_event() for _ in range(3)))
-    results = canned.run(deliver(to, batch, canned.clock, Dice(0.5)))
+    results = delivered(canned, to, batch, patient=False)
     assert canned.delays == [7.0]
     waits = [r.outcome.retry_after for r in results if isinstance(r.outcome, Deferred)]
     assert waits == [5.0, 6.0, 7.0]

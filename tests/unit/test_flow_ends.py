@@ -17,7 +17,10 @@ from support.heart import (
     guide_event,
     reason_of,
 )
-from vaulytica.delivery.flow import attempt, deliver, not_sent
+from vaulytica.delivery.attempt import attempt
+from vaulytica.delivery.flow import deliver, not_sent
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.ports import Turn
 from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected
 from vaulytica.delivery.policy import ONCE, RetryPolicy
 from vaulytica.delivery.request import Response
@@ -154,7 +157,7 @@ def test_the_longest_secret_is_taken_out_first() -> None:
 
 def test_not_sent_is_a_result_without_attempts() -> None:
     batch = batch_of(destination().format, guide_event(), guide_event())
-    results = not_sent(batch, "the call was stopped")
+    results = not_sent(batch, "the call was stopped").all()
     assert [r.position for r in results] == [0, 1]
     assert {r.attempts for r in results} == {0}
     assert reason_of(results[0]).text == "not sent: the call was stopped"
@@ -163,9 +166,12 @@ def test_not_sent_is_a_result_without_attempts() -> None:
 
 def test_an_abandoned_flow_ends_without_an_error() -> None:
     to = destination()
-    flow = deliver(to, batch_of(to.format, guide_event()), OwnClock(), Dice(0.5))
-    next(flow)
-    flow.close()
-    flow = attempt(to, batch_of(to.format, guide_event()), OwnClock())
-    next(flow)
-    flow.close()
+    lane, batch = Lane(to), batch_of(to.format, guide_event())
+    for flow in (deliver(lane, batch, OwnClock(), Dice(0.5)), attempt(lane, batch, OwnClock())):
+        for _ in range(2):  # its turn, and the request
+            effect = next(flow)
+            if isinstance(effect, Turn):
+                assert effect.ask() == 0.0
+        assert lane.pace.in_flight == 1
+        flow.close()
+        assert lane.pace.in_flight == 0

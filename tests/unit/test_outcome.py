@@ -17,11 +17,11 @@ from vaulytica.delivery.outcome import (
     Reason,
     ReasonKind,
     Rejected,
-    Report,
     Result,
     error_of,
     outcome_of_status,
 )
+from vaulytica.delivery.report import Report
 from vaulytica.delivery.request import Response
 from vaulytica.errors import (
     WebhookAuthError,

@@ -6,12 +6,15 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vaulytica.cli.auth import AUTH_SECRETS
-from vaulytica.cli.reading import is_too_many_digits, too_many_digits
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
+from vaulytica.lines import is_too_many_digits, too_many_digits
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -110,6 +113,22 @@ def _parse(text: str, suffix: str) -> Any:
         raise ValueError(str(error)) from None
 
 
+def _parts() -> dict[str, list[str] | None]:
+    """The parts of a destination that are mappings, and the names in them; None: any."""
+    from vaulytica.config import WebhookBatchConfig, WebhookRateLimit, WebhookRetryConfig
+
+    models: dict[str, type[BaseModel]] = {
+        "retry_config": WebhookRetryConfig,
+        "batch": WebhookBatchConfig,
+        "rate_limit": WebhookRateLimit,
+    }
+    names: dict[str, list[str] | None] = {
+        part: [field.alias or name for name, field in model.model_fields.items()]
+        for part, model in models.items()
+    }
+    return names | {"format_options": None}
+
+
 class _Destination:
     """Turns one destination's settings into arguments of the config's classes."""
 
@@ -119,11 +138,11 @@ class _Destination:
 
     def settings(self, given: object) -> dict[str, Any]:
         """Known keys only, references resolved."""
-        from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
+        from vaulytica.config import WebhookAuth, WebhookConfig
 
         known = [key for key in WebhookConfig.model_fields if key != "custom_template_func"]
         settings = self._mapping(given, known)
-        if "url" not in settings:
+        if "url" not in settings and "site" not in (settings.get("format_options") or {}):
             raise self.file.error("has no url", "destinations", self.name)
         auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
         for key in auth.keys() & set(AUTH_SECRETS):
@@ -132,11 +151,9 @@ class _Destination:
             auth["oauth2_token_url"] = self._resolved(
                 auth["oauth2_token_url"], "auth.oauth2_token_url"
             )
-        retry = settings.get("retry_config") or {}
         settings["auth"] = auth
-        settings["retry_config"] = self._mapping(
-            retry, WebhookRetryConfig.model_fields, "retry_config"
-        )
+        for part, names in _parts().items():
+            settings[part] = self._mapping(settings.get(part) or {}, names, part)
         headers = self._mapping(settings.get("headers") or {}, None, "headers")
         base = self.file.path.parent
         settings["headers"] = {

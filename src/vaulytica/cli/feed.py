@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, suppress
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
-from vaulytica.cli.mapping import MapError
-from vaulytica.cli.reading import Bad, Entry, read_entries
+from vaulytica.cli.reading import Chunk, Inputs
 from vaulytica.errors import WebhookConfigError
 
-Inputs = list[tuple[str, BufferedReader]]
+_AHEAD = 512 * 1024  # bytes of input; what is read beyond that waits to be taken
+_CHUNKS = 1024
 
 
 def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
@@ -35,84 +34,73 @@ def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
     return inputs
 
 
-def mapped_entries(
-    inputs: Inputs, mapping: Callable[[Any], Any], limit: int
-) -> Iterator[Entry | Bad]:
-    """The entries of all inputs, one after the other, as events' fields."""
-    for file, stream in inputs:
-        try:
-            for entry in read_entries(stream, file, limit):
-                yield _mapped(entry, mapping)
-        except OSError as error:
-            yield Bad(file, 0, f"cannot be read on: {error.strerror}")
-
-
-def _mapped(entry: Entry | Bad, mapping: Callable[[Any], Any]) -> Entry | Bad:
-    if isinstance(entry, Bad):
-        return entry
-    try:
-        return Entry(entry.file, entry.line, mapping(entry.value))
-    except MapError as error:
-        return Bad(entry.file, entry.line, str(error))
-
-
 class Feed:
-    """Hands over what has been read so far, in chunks of at most `size` entries; reads no further ahead.
+    """Iterate for chunks, each as soon as it is read; the reader goes no further ahead than `ahead` bytes.
 
     What the two sides share stands under one lock, and a waiter is left only while there is nothing
     to hand over: so whatever is read next finds the waiter, and wakes it.
     """
 
-    def __init__(self, entries: Iterable[Entry | Bad], size: int) -> None:
-        self._entries = entries
-        self._room = threading.Semaphore(size)
+    def __init__(self, chunks: Iterable[Chunk], ahead: int = _AHEAD) -> None:
+        self._chunks = chunks
+        self._ahead = ahead
         self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()  # of these four
-        self._read: list[Entry | Bad] = []
+        self._lock = threading.Lock()  # of all below
+        self._taken = threading.Condition(self._lock)
+        self._read: deque[Chunk] = deque()
+        self._size = 0  # of those
         self._over = False
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         # A daemon: it may wait for a line that never comes.
         threading.Thread(target=self._run, name="reader", daemon=True).start()
 
-    async def next(self) -> list[Entry | Bad]:
-        """The next chunk, as soon as there is anything; empty at the end of the input."""
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        """The next chunk. At the end of the input, what broke the reading is raised."""
         while True:
             with self._lock:
-                chunk, self._read = self._read, []
-                if not chunk and not self._over:
-                    self._waiter = waiter = self._loop.create_future()
-                elif not chunk and self._error is not None:
-                    raise self._error
-                else:
-                    break
+                if self._read:
+                    chunk = self._read.popleft()
+                    self._size -= chunk.size
+                    self._taken.notify()
+                    return chunk
+                if self._over:
+                    raise self._error or StopAsyncIteration
+                self._waiter = waiter = self._loop.create_future()
             await waiter
-        if chunk:
-            self._room.release(len(chunk))
-        return chunk
 
     def _run(self) -> None:
+        error = None
         try:
-            for entry in self._entries:
-                self._room.acquire()
-                self._hand_over([entry])
-        except BaseException as error:  # noqa: BLE001 - raised again where the chunks are taken
-            self._hand_over([], over=True, error=error)
-        else:
-            self._hand_over([], over=True)
-
-    def _hand_over(
-        self, read: list[Entry | Bad], *, over: bool = False, error: BaseException | None = None
-    ) -> None:
+            for chunk in self._chunks:
+                self._hand_over(chunk)
+        except BaseException as raised:  # noqa: BLE001 - raised again where the chunks are taken
+            error = raised
         with self._lock:
-            self._read += read
-            self._over, self._error = over, error
-            waiter, self._waiter = self._waiter, None
+            self._over, self._error = True, error
+            self._wake()
+
+    def _hand_over(self, chunk: Chunk) -> None:
+        """Wait until there is room, and add it; one that is larger than all the room goes alone."""
+        with self._lock:
+            while self._read and (
+                self._size + chunk.size > self._ahead or len(self._read) >= _CHUNKS
+            ):
+                self._taken.wait()
+            self._read.append(chunk)
+            self._size += chunk.size
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
         if waiter is not None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(_wake, waiter)
+                self._loop.call_soon_threadsafe(_set, waiter)
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+def _set(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():  # or else it was cancelled
         waiter.set_result(None)

@@ -15,10 +15,10 @@ class MapError(ValueError):
     """This input cannot be mapped; `str()` names the field and the expression."""
 
 
-def make_mapping(given: Sequence[str]) -> Callable[[Any], Any]:
-    """A function from an input value to an event's fields; without any `--map` the value itself."""
+def make_mapping(given: Sequence[str] | None) -> Callable[[Any], Any] | None:
+    """A function from an input value to an event's fields; None without any `--map`."""
     if not given:
-        return lambda value: value
+        return None
     compiled: dict[str, _Field] = {}
     for item in given:
         name, equals, expression = item.partition("=")

@@ -1,4 +1,4 @@
-"""The options that name a destination, shared by `send`, `check` and `render`; and a config made of them.
+"""The options that name a destination, shared by `send`, `check` and `render`.
 
 Every default is None, for "not given": the defaults stand once, in the config's own classes.
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from vaulytica.cli.auth import AUTH_PLAIN, AUTH_SECRETS, merged_auth, option_name
-from vaulytica.cli.references import dereferenced, file_of, header_value, secret
-from vaulytica.errors import WebhookConfigError
+from vaulytica.cli.references import file_of
 
 if TYPE_CHECKING:
     from vaulytica.config import WebhookConfig
@@ -40,7 +38,7 @@ class DestinationOptions:
     to: Annotated[str | None, _option("--to", "Which of the config's destinations.", "NAME")] = None
     format: Annotated[
         str | None,
-        _option("--format", "json (default), splunk_hec, datadog, elastic, custom.", "F"),
+        _option("--format", "json (default), splunk_hec, elastic, ecs, datadog_logs…", "F"),
     ] = None
     template: Annotated[
         Path | None, _option("--template", "A Jinja2 template, for --format custom.", "FILE")
@@ -93,9 +91,40 @@ class DestinationOptions:
     timeout: Annotated[
         float | None, _option("--timeout", "For one attempt as a whole (30).", "S")
     ] = None
-    concurrency: Annotated[int | None, _option("--concurrency", "Requests in flight (8).", "N")] = (
-        None
-    )
+    concurrency: Annotated[
+        int | None, _option("--concurrency", "Requests in flight at most (8).", "N")
+    ] = None
+    format_option: Annotated[
+        list[str],
+        _option("--format-option", "A setting of the format, such as index=main.", "K=V"),
+    ] = field(default_factory=list)
+    batch_events: Annotated[
+        int | None, _option("--batch-events", "Events in a request at most.", "N")
+    ] = None
+    batch_bytes: Annotated[
+        int | None, _option("--batch-bytes", "Bytes in a request at most.", "N")
+    ] = None
+    batch_wait: Annotated[
+        float | None, _option("--batch-wait", "For a batch to be full (1).", "S")
+    ] = None
+    batch_as: Annotated[
+        str | None, _option("--batch-as", "array or ndjson, for json and custom.", "A")
+    ] = None
+    compression: Annotated[
+        str | None, _option("--compression", "none (default), gzip, zstd.", "C")
+    ] = None
+    events_per_second: Annotated[
+        float | None, _option("--events-per-second", "At most (no limit).", "N")
+    ] = None
+    bytes_per_second: Annotated[
+        float | None, _option("--bytes-per-second", "At most (no limit).", "N")
+    ] = None
+    ordered: Annotated[
+        bool | None, _option("--ordered/--no-ordered", "One batch after another (no).")
+    ] = None
+    patience: Annotated[
+        float | None, _option("--patience", "With a destination that is busy or down (300).", "S")
+    ] = None
     proxy: Annotated[
         str | None, _option("--proxy", "A proxy's URL; or a reference to it.", "URL")
     ] = None
@@ -120,21 +149,9 @@ class DestinationOptions:
 
     def webhook_config(self, *, default_url: str | None = None) -> WebhookConfig:
         """The config these options make, over what the config file says."""
-        from vaulytica.cli.config_file import read_destination
+        from vaulytica.cli.given import config_of
 
-        if self.config is None:
-            if self.to is not None:
-                raise WebhookConfigError("--to needs --config FILE")
-            return self.config_over({"url": default_url})
-        if self.url is not None:
-            raise WebhookConfigError("give either --url, or --config and --to")
-        name, settings = read_destination(self.config, self.to)
-        try:
-            return self.config_over(settings)
-        except WebhookConfigError as error:
-            if not _is_wrong_by_itself(settings, str(error)):
-                raise
-            raise WebhookConfigError(f"{self.config}: destination {name}: {error}") from None
+        return config_of(self, default_url)
 
     def files(self) -> list[Path]:
         """The files these options name, which are read."""
@@ -143,84 +160,6 @@ class DestinationOptions:
         for header in self.header:
             files += file_of(header.partition(":")[2].strip())
         return files + [path for path in given if isinstance(path, Path)]
-
-    def config_over(self, file: dict[str, Any]) -> WebhookConfig:
-        """The config of these options over a file's settings, or over defaults."""
-        from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
-
-        settings = dict(file)
-        auth = merged_auth(settings.pop("auth", {}), self._auth())
-        retry = settings.pop("retry_config", {}) | self._given(_RETRY)
-        headers = self._headers_over(settings.pop("headers", {}))
-        settings = settings | self._given(_PLAIN) | self._referred()
-        if settings["url"] is None:
-            raise WebhookConfigError(
-                "no destination: give --url URL, or --config FILE and --to NAME"
-            )
-        return WebhookConfig(
-            **settings,
-            headers=headers,
-            auth=WebhookAuth(**auth),
-            retry_config=WebhookRetryConfig(**retry),
-        )
-
-    def _given(self, names: dict[str, str]) -> dict[str, Any]:
-        """The options that were given, under their names in the config."""
-        values = ((setting, getattr(self, option)) for option, setting in names.items())
-        return {setting: value for setting, value in values if value is not None}
-
-    def _auth(self) -> dict[str, Any]:
-        plain = self._given({name: name for name in AUTH_PLAIN})
-        for name, reference in self._given({name: name for name in AUTH_SECRETS}).items():
-            plain[name] = secret(reference, option_name(name))
-        if (url := plain.get("oauth2_token_url")) is not None:
-            plain["oauth2_token_url"] = dereferenced(url, "--oauth2-token-url")
-        return plain
-
-    def _referred(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {}
-        for name in ("url", "proxy"):
-            if (value := getattr(self, name)) is not None:
-                settings[name] = dereferenced(value, f"--{name}")
-        if self.template is not None:
-            settings["custom_template"] = dereferenced(f"file:{self.template}", "--template")
-            if self.format is None:
-                settings["format"] = "custom"
-        return settings
-
-    def _headers_over(self, file: dict[str, Any]) -> dict[str, Any]:
-        """The headers of the options, and those of the file that no option names, in any case."""
-        headers: dict[str, str] = {}
-        names: set[str] = set()
-        for given in self.header:
-            name, colon, value = (part.strip() for part in given.partition(":"))
-            if not colon or not name:
-                raise WebhookConfigError("--header is written 'Name: value'")
-            if name.lower() in names:
-                raise WebhookConfigError(f"--header {name} is given twice")
-            names.add(name.lower())
-            headers[name] = header_value(name, value, f"--header {name}")
-        kept = {name: value for name, value in file.items() if name.lower() not in names}
-        return kept | headers
-
-
-_RETRY = {
-    name: name
-    for name in ("max_retries", "initial_delay", "max_delay", "exponential_base", "jitter")
-} | {"retry_deadline": "deadline"}
-_PLAIN = {
-    name: name
-    for name in ("format", "timeout", "concurrency", "trust_env", "verify_ssl", "allow_insecure")
-} | {"webhook_id": "webhook_id_header", "idempotency_key": "idempotency_key_header"}
-
-
-def _is_wrong_by_itself(settings: dict[str, Any], message: str) -> bool:
-    """Whether a file's settings are wrong in that way without any options, too."""
-    try:
-        DestinationOptions().config_over(settings)
-    except WebhookConfigError as error:
-        return str(error) in message
-    return False
 
 
 def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -232,7 +171,7 @@ def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
             annotation=hints[option.name],
-            default=[] if option.name == "header" else option.default,
+            default=[] if option.default is MISSING else option.default,
         )
         for option in fields(DestinationOptions)
     ]

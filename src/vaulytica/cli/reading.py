@@ -1,274 +1,198 @@
 """Events from files: NDJSON, a JSON array, or JSON objects that span lines, read no further than needed.
 
-What cannot be read comes out as a `Bad` entry with its line number; its neighbours are unharmed.
+What cannot be read comes out as a `WebhookEventError` at its line; its neighbours are unharmed.
 """
 
 from __future__ import annotations
 
-import codecs
+import gzip
 import json
-import sys
-from collections.abc import Iterator
+import time
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any
 
+from vaulytica.cli.mapping import MapError
+from vaulytica.cli.values import Stream, Values
+from vaulytica.errors import WebhookEventError
+from vaulytica.lines import decode, decode_values
+
 MAX_LINE_BYTES = 1024 * 1024
-_BLOCK = 64 * 1024
+_BLOCK = 128 * 1024
 _ENDLESS = 64  # times the limit, or 64 MiB: a line longer than that is given up on
 _BOM = b"\xef\xbb\xbf"
-_BLANK = " \t\r\n"
+_GZIP = b"\x1f\x8b"
+
+Inputs = list[tuple[str, BufferedReader]]
+Mapping = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One JSON value of the input, and the line where it begins."""
+class Chunk:
+    """Entries that were read at once; `lines` has the line of each, or None: one on each from the first.
+
+    An entry is a `Line`, a JSON value, or a `WebhookEventError`. `size`: the bytes they were read from.
+    """
 
     file: str
-    line: int
-    value: Any
+    first_line: int
+    entries: list[Any]
+    lines: list[int] | None = None
+    size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """A piece of the input that is no event, and why."""
+def chunks(
+    inputs: Inputs, mapping: Mapping | None = None, limit: int = MAX_LINE_BYTES
+) -> Iterator[Chunk]:
+    """All inputs, one after the other: what has arrived is handed over, and never waits for more.
 
-    file: str
-    line: int
-    why: str
+    `limit` bounds a line, or one value of an array, in bytes. What is in gzip is unpacked.
+    """
+    for file, stream in inputs:
+        try:
+            for chunk in _Input(_unpacked(stream), file, limit, fast=mapping is None).chunks():
+                if mapping is not None:
+                    chunk.entries[:] = [_mapped(entry, mapping) for entry in chunk.entries]
+                yield chunk
+        except (OSError, EOFError, zlib.error) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            yield Chunk(file, 0, [WebhookEventError(f"cannot be read on: {why}")])
 
 
-def read_entries(
-    stream: BufferedReader, file: str, limit: int = MAX_LINE_BYTES
-) -> Iterator[Entry | Bad]:
-    """All entries of one input; `limit` bounds a line, or one value of an array, in bytes."""
-    lines = _Lines(stream, file, limit)
-    if lines.first_byte() == b"[":
-        yield from _Values(lines, array=True).entries()
-        return
-    line = lines.next()
-    if line is not None and line.begins_object():
-        # An object that spans lines, as people and `jq` write them; or only a bad line.
-        second = lines.next()
-        if second is not None and not second.begins_next(line):
-            yield from _Values(lines, line, second).entries()
+def _unpacked(stream: BufferedReader) -> Stream:
+    packed = stream.peek(2).startswith(_GZIP)
+    return gzip.GzipFile(fileobj=stream) if packed else stream
+
+
+def _mapped(entry: Any, mapping: Mapping) -> Any:
+    if isinstance(entry, WebhookEventError):
+        return entry
+    try:
+        return mapping(entry)
+    except MapError as error:
+        return WebhookEventError(str(error))
+
+
+class _Input:
+    """One input; besides a block, only the line or the value that is being read is in memory."""
+
+    def __init__(self, stream: Stream, file: str, limit: int, *, fast: bool) -> None:
+        self._stream, self._file, self._limit = stream, file, limit
+        self._fast = fast
+        self._ahead = b""  # what is read, and not handed over; begins with a line
+        self._line = 1  # its number
+
+    def chunks(self) -> Iterator[Chunk]:
+        array = self._begins_array()
+        if array or self._begins_object_of_lines():
+            ahead = self._ahead
+            for value in Values(self._stream, self._limit, self._line, ahead=ahead, array=array):
+                yield Chunk(self._file, value.line, [value.value], None, value.size)
             return
-        yield line.entry()
-        line = second
-    while line is not None:
-        yield line.entry()
-        line = lines.next()
+        more = True
+        while more:
+            end = self._ahead.rfind(b"\n") + 1
+            block, self._ahead = self._ahead[:end], self._ahead[end:]
+            yield from self._lines(block)
+            if len(self._ahead) > self._limit + 1:  # its end may be CR LF
+                if not self._skip_line():
+                    yield self._bad(f"the line does not end; the rest of {self._file} is not read")
+                    return
+                yield self._too_long()
+            more = self._read()
+        yield from self._lines(self._ahead)
 
+    def _read(self) -> bool:
+        block = self._stream.read1(_BLOCK)
+        self._ahead += block
+        return bool(block)
 
-def is_too_many_digits(error: Exception) -> bool:
-    """Whether a parser met an integer that Python refuses to read, as that would take too long."""
-    return "set_int_max_str_digits" in str(error)
+    def _begins_array(self) -> bool:
+        """Go to the first line that is not blank; whether an array begins there."""
+        self._read()
+        self._ahead = self._ahead.removeprefix(_BOM)
+        while True:
+            text = self._ahead.lstrip()
+            blank = len(self._ahead) - len(text)
+            end = self._ahead.rfind(b"\n", 0, blank) + 1
+            self._line += self._ahead.count(b"\n", 0, end)
+            self._ahead = self._ahead[end:]
+            if text or len(self._ahead) > self._limit or not self._read():
+                return text.startswith(b"[")
 
-
-def too_many_digits() -> str:
-    """The same in words of our own."""
-    return f"an integer has more than {sys.get_int_max_str_digits()} digits"
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    file: str
-    number: int
-    text: bytes
-    too_long: str | None  # says so; then only the line's beginning is here
-
-    def entry(self) -> Entry | Bad:
-        if self.too_long is not None:
-            return Bad(self.file, self.number, self.too_long)
-        try:
-            return Entry(self.file, self.number, json.loads(self.text.decode("utf-8")))
-        except (ValueError, RecursionError) as error:
-            return Bad(self.file, self.number, _why(error))
-
-    def begins_object(self) -> bool:
-        """Whether this is an object that is well so far, but does not end here."""
-        if self.too_long is not None or not self.text.lstrip().startswith(b"{"):
+    def _begins_object_of_lines(self) -> bool:
+        """Whether an object begins here that spans lines, as people and `jq` write them."""
+        first = self._line_at(0)
+        if first is None or not _begins_object(first):
             return False
-        try:
-            json.loads(self.text)
-        except json.JSONDecodeError as error:
-            return error.pos >= len(error.doc.rstrip())
-        except (ValueError, RecursionError):
-            return False
+        at = len(first) + 1
+        most = at + self._limit  # of blank lines
+        while at < most and (second := self._line_at(at)) is not None and at < len(self._ahead):
+            if second.strip():  # if it is an event of its own, the first is only a bad line
+                return not second.lstrip().startswith(b"{") or first.rstrip().endswith(b"[")
+            at += len(second) + 1
         return False
 
-    def begins_next(self, first: _Line) -> bool:
-        """Whether this line begins an event of its own, and does not carry on the first."""
-        begins = self.text.lstrip().startswith(b"{") and not first.text.rstrip().endswith(b"[")
-        return begins or self.too_long is not None
+    def _line_at(self, at: int) -> bytes | None:
+        """The line that begins there, without its end; None if it is too long."""
+        while (end := self._ahead.find(b"\n", at)) < 0:
+            if len(self._ahead) - at > self._limit + 1 or not self._read():
+                break
+        text = self._ahead[at:] if end < 0 else self._ahead[at:end]
+        return None if self._is_long(text) else text
 
+    def _is_long(self, text: bytes) -> bool:
+        return len(text) > self._limit and len(text.rstrip(b"\r")) > self._limit
 
-class _Lines:
-    """Lines that are not blank, one by one, each at most `limit` bytes in memory."""
+    def _lines(self, block: bytes) -> Iterator[Chunk]:
+        """The entries of whole lines."""
+        if len(block) > self._limit:
+            for text in block.split(b"\n"):
+                if self._is_long(text):
+                    before, _, after = block.partition(text)
+                    yield from self._lines(before)
+                    yield self._too_long()
+                    block = after[1:]
+        if block:
+            now_ms = time.time_ns() // 1_000_000
+            entries, numbers = decode(block, now_ms) if self._fast else decode_values(block)
+            first = self._line
+            self._line += len(entries) if numbers is None else block.count(b"\n")
+            lines = None if numbers is None else [first + number for number in numbers]
+            if entries:
+                yield Chunk(self._file, first, entries, lines, len(block))
 
-    def __init__(self, stream: BufferedReader, file: str, limit: int) -> None:
-        self.stream, self.file, self.limit = stream, file, limit
-        self.number = 1  # of the line to be read next
-        self.given_up = False
-
-    def first_byte(self) -> bytes:
-        """The first byte that is no blank, left where it is; empty at the end."""
-        if self.stream.peek(3).startswith(_BOM):
-            self.stream.read(3)
-        blanks = 0  # of this line
-        while (byte := self.stream.peek(1)[:1]).isspace() and blanks <= self.limit:
-            blanks += 1
-            if self.stream.read(1) == b"\n":
-                self.number, blanks = self.number + 1, 0
-        return byte
-
-    def next(self) -> _Line | None:
-        # The line's end may be CR LF.
-        while not self.given_up and (text := self.stream.readline(self.limit + 2)):
-            number, too_long = self.number, None
-            self.number += 1
-            whole = text.rstrip(b"\r\n")
-            if len(whole) > self.limit:
-                too_long = f"the line is longer than {self.limit} bytes"
-                if not self._skip_line(text):
-                    self.given_up = True
-                    too_long = f"the line does not end; the rest of {self.file} is not read"
-            if too_long or whole.strip():
-                return _Line(self.file, number, whole, too_long)
-        return None
-
-    def _skip_line(self, text: bytes) -> bool:
-        """Go to the end of the line that begins so; False if it seems to have none."""
-        left = max(_ENDLESS * self.limit, _ENDLESS * MAX_LINE_BYTES)
-        while text and not text.endswith(b"\n"):
-            left -= len(text)
+    def _skip_line(self) -> bool:
+        """Go to the end of the line that begins here; False if it seems to have none."""
+        left = _ENDLESS * max(self._limit, MAX_LINE_BYTES)
+        while (end := self._ahead.find(b"\n")) < 0:
+            left -= len(self._ahead)
+            self._ahead = b""
             if left < 0:
                 return False
-            text = self.stream.readline(_BLOCK)
-        return True
-
-
-class _Values:
-    """JSON values that span lines: those of an array, or objects one after the other."""
-
-    def __init__(self, lines: _Lines, *read: _Line, array: bool = False) -> None:
-        self._stream, self._file, self._limit = lines.stream, lines.file, lines.limit
-        self._array = array
-        self._line = lines.number
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
-        self._ahead = b""  # what the caller has read of the stream
-        self._text = ""
-        self._at = self._counted = 0  # how far the text is read, and its lines counted
-        if read:
-            first, second = read
-            self._line = first.number
-            gap = b"\n" * (second.number - first.number)
-            self._ahead = first.text + gap + second.text + b"\n"
-        self._decoder = json.JSONDecoder()
-        self._lenient = json.JSONDecoder(parse_int=lambda _: 0)
-        self._comma = True  # whether there was one since the last value; the first needs none
-
-    def entries(self) -> Iterator[Entry | Bad]:
-        """Every value; after one that cannot be read nobody knows where the next begins."""
-        try:
-            if self._array:
-                self._skip(_BLANK)
-                self._at += 1  # the bracket
-            while self._next_value():
-                if self._array and self._text[self._at] == "]":
-                    self._at += 1
-                    if self._skip(_BLANK):
-                        yield Bad(self._file, self._here(), "something follows after the array")
-                    return
-                value = self._value(self._here())
-                if self._array and not self._comma and isinstance(value, Entry):
-                    value = Bad(self._file, value.line, "no comma before this value")
-                self._comma = False
-                yield value
-            if self._array:
-                yield Bad(self._file, self._here(), "the array does not end")
-        except (ValueError, RecursionError) as error:
-            why = _why(error)
-            if isinstance(error, json.JSONDecodeError):
-                self._at, why = error.pos, f"not valid JSON: {error.msg}"
-            yield Bad(self._file, self._here(), f"{why}; what follows cannot be read")
-
-    def _next_value(self) -> bool:
-        """Go to the next value, or to the array's end; False at the end of the input."""
-        while self._skip(_BLANK):
-            if self._text[self._at] != ",":
-                return True
-            self._comma = True
-            self._at += 1  # a comma too many does no harm
-        return False
-
-    def _value(self, line: int) -> Entry | Bad:
-        bad, decoder = None, self._decoder
-        too_long = f"a value is longer than {self._limit} bytes"
-        while True:
-            try:
-                value, end = decoder.raw_decode(self._text, self._at)
-            except json.JSONDecodeError:
-                size = len(self._text) - self._at
-                if size > self._limit:
-                    raise ValueError(too_long) from None
-                if not self._read(size):  # as much again: all the tries together stay linear
-                    raise
-                continue
-            except ValueError as error:  # an integer; where the value ends can be told all the same
-                bad, decoder = _why(error), self._lenient
-                continue
-            # A number may go on in what is not read yet.
-            if end == len(self._text) and isinstance(value, (int, float)) and self._read():
-                continue
-            size, self._at = end - self._at, end
-            if size > self._limit:
-                bad = too_long
-            if bad is not None:
-                return Bad(self._file, line, bad)
-            return Entry(self._file, line, value)
-
-    def _skip(self, characters: str) -> bool:
-        """Go to the next other character; False at the end of the input."""
-        while True:
-            text, at = self._text, self._at
-            while at < len(text) and text[at] in characters:
-                at += 1
-            self._at = at
-            if at < len(text):
-                return True
             if not self._read():
-                return False
-
-    def _here(self) -> int:
-        """The number of the line we are in."""
-        self._line += self._text.count("\n", self._counted, self._at)
-        self._counted = self._at
-        return self._line
-
-    def _read(self, least: int = 0) -> bool:
-        """Read on, dropping what was read before; False at the end of the input."""
-        block = self._ahead or self._stream.read1(_BLOCK)
-        self._ahead = b""
-        while block and len(block) < least and (more := self._stream.read1(_BLOCK)):
-            block += more
-        new = self._utf8.decode(block, final=not block)
-        if not block:
-            return False
-        self._here()
-        self._text = self._text[self._at :] + new
-        self._at = self._counted = 0
+                return True
+        self._ahead = self._ahead[end + 1 :]
         return True
 
+    def _too_long(self) -> Chunk:
+        self._line += 1
+        return self._bad(f"the line is longer than {self._limit} bytes", self._line - 1)
 
-def _why(error: Exception) -> str:
-    """What is wrong, without the text it is wrong in."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {error.colno}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8: {error.reason} at byte {error.start + 1}"
-    if isinstance(error, RecursionError):
-        return "nested too deep"
-    if is_too_many_digits(error):
-        return too_many_digits()
-    return str(error)
+    def _bad(self, why: str, line: int | None = None) -> Chunk:
+        return Chunk(self._file, line or self._line, [WebhookEventError(why)])
+
+
+def _begins_object(line: bytes) -> bool:
+    """Whether this is an object that is well so far, but does not end here."""
+    if not line.lstrip().startswith(b"{"):
+        return False
+    try:
+        json.loads(line)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(error.doc.rstrip())
+    except (ValueError, RecursionError):
+        return False
+    return False

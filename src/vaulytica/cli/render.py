@@ -45,7 +45,7 @@ def render(
 
     config = destination.webhook_config(default_url=_PLACE)
     config = config.model_copy(update={"retry_config": WebhookRetryConfig(max_retries=0)})
-    event = _first_event(file, make_mapping(map or []))
+    event = _first_event(file, make_mapping(map))
     transport = MemoryTransport([Response(200, body=_TOKEN)])
     with WebhookSender(config, transport=transport) as sender:
         (result,) = sender.send_batch([event]).results
@@ -58,21 +58,23 @@ def render(
 
 def _first_event(file: str | None, mapping: Any) -> Any:
     from vaulytica.cli.examples import example_file
-    from vaulytica.cli.feed import mapped_entries, open_inputs
-    from vaulytica.cli.reading import MAX_LINE_BYTES, Bad
+    from vaulytica.cli.feed import open_inputs
+    from vaulytica.cli.reading import chunks
 
     with ExitStack() as stack:
         inputs = [("the example", example_file())] if file is None else open_inputs([file], stack)
-        first = next(mapped_entries(inputs, mapping, MAX_LINE_BYTES), None)
-    if first is None:
+        chunk = next(chunks(inputs, mapping), None)
+    if chunk is None:
         raise WebhookEventError(f"{file} holds no events")
-    if isinstance(first, Bad):
-        raise WebhookEventError(f"{first.file}, line {first.line}: {first.why}")
-    return first.value
+    first = chunk.entries[0]
+    if isinstance(first, WebhookEventError):
+        line = chunk.first_line if chunk.lines is None else chunk.lines[0]
+        raise WebhookEventError(f"{chunk.file}, line {line}: {first}")
+    return first
 
 
 def _show(request: Request, destination: Destination, *, raw: bool, as_json: bool) -> None:
-    is_event = request.url == destination.url
+    is_event = request.url.partition("?")[0] == destination.url.partition("?")[0]
     names = destination.auth.header_names if is_event else ()
     body = request.body if is_event else _masked_form(request.body)
     target, shown = masked_target(request.url), masked_headers(_on_the_wire(request), names)

@@ -4,13 +4,16 @@ Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, a
 """
 
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
+from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.webhook import WebhookConfig, WebhookFormat
 
 __all__ = [
     "WebhookAuth",
     "WebhookAuthType",
+    "WebhookBatchConfig",
     "WebhookConfig",
     "WebhookFormat",
+    "WebhookRateLimit",
     "WebhookRetryConfig",
 ]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
 
 from vaulytica import __version__
+from vaulytica.config.batch import WebhookBatchConfig
 from vaulytica.delivery.ports import Auth, Format
 from vaulytica.delivery.request import Header, checked_header
 from vaulytica.errors import WebhookConfigError
@@ -13,6 +17,8 @@ from vaulytica.formats.function import TemplateFunction
 from vaulytica.jsonvalues import canonical_json, compact_json
 from vaulytica.urls import is_cleartext, url_secrets
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 _SET_BY_CLIENT = ("content-length", "transfer-encoding", "expect")
 _HARMLESS = ("accept", "accept-language", "content-type", "user-agent")
 _NEVER_AUTH = (*_SET_BY_CLIENT, "content-type", "user-agent", "host", "connection")
@@ -20,33 +26,72 @@ _NEVER_AUTH = (*_SET_BY_CLIENT, "content-type", "user-agent", "host", "connectio
 
 def make_format(
     name: str,
+    url: str,
+    options: Mapping[str, Any],
+    batch: WebhookBatchConfig,
+    *,
     template: str | None,
     function: TemplateFunction | None,
-    *,
     canonical: bool,
     max_bytes: int,
-) -> Format:
-    """The format of that name; `custom` is made of a template or a function.
+) -> tuple[Format, str]:
+    """The format of that name, and the URL; `custom` is made of a template or a function.
 
     `canonical` bodies are what `json.dumps(payload, sort_keys=True)` writes.
     """
-    dumps = canonical_json if canonical else compact_json
-    made: Format
-    if name != "custom":
-        if template is not None or function is not None:
-            raise WebhookConfigError('custom_template needs format="custom"')
-        made = FORMATS.load(name)(dumps=dumps)
-    elif (template is None) == (function is None):
+    inner = _custom(template, function) if name == "custom" else name
+    if name != "custom" and (template is not None or function is not None):
+        raise WebhookConfigError('custom_template needs format="custom"')
+    made_by = FORMATS.load(inner)
+    settings: dict[str, Any] = {"dumps": canonical_json if canonical else compact_json}
+    if getattr(made_by, "has_layouts", False):
+        if batch.as_ is not None or (batch.max_events or 1) > 1:
+            settings["layout"] = batch.as_ or "array"
+    elif batch.as_ is not None:
+        raise WebhookConfigError(
+            f"batch: as array or ndjson is for json and custom; {name} has its own way"
+        )
+    kind = getattr(made_by, "Options", None)
+    if kind is not None:
+        settings["options"] = made_options(kind, options)
+        url = url or made_by.default_url(settings["options"]) if _names_sites(made_by) else url
+        settings["url"] = url
+    elif options:
+        raise WebhookConfigError(f"format_options: {name} has none")
+    if not url:
+        raise WebhookConfigError("url: missing; give where events go")
+    if inner in ("template", "function"):
+        given = template if inner == "template" else function
+        return made_by(given, max_bytes=max_bytes, **settings), url
+    return made_by(**settings), url
+
+
+def _custom(template: str | None, function: TemplateFunction | None) -> str:
+    if (template is None) == (function is None):
         raise WebhookConfigError(
             'format="custom" needs either custom_template or custom_template_func'
         )
-    elif template is not None and not template.strip():
+    if template is not None and not template.strip():
         raise WebhookConfigError("custom_template is empty")
-    elif function is not None:
-        made = FORMATS.load("function")(function, dumps=dumps, max_bytes=max_bytes)
-    else:
-        made = FORMATS.load("template")(template, dumps=dumps, max_bytes=max_bytes)
-    return made
+    return "function" if template is None else "template"
+
+
+def _names_sites(made_by: Any) -> bool:
+    return hasattr(made_by, "default_url")
+
+
+def made_options(kind: type[T], given: Mapping[str, Any]) -> T:
+    """A format's own settings, checked; raises a `WebhookConfigError` that names the wrong one."""
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    for name in given:
+        if name not in known:
+            raise WebhookConfigError(
+                f"format_options: no setting of that name; known are {', '.join(known)}"
+            )
+    try:
+        return msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as error:
+        raise WebhookConfigError(f"format_options: {error}") from None
 
 
 def with_splunk_scheme(api_key: str, header: str) -> str:
@@ -71,6 +116,7 @@ def make_headers(
         if name.lower() in taken or name.lower() in _NEVER_AUTH:
             raise WebhookConfigError(f"header {name} is not one that auth can have for itself")
     taken |= dict.fromkeys(_SET_BY_CLIENT, "the HTTP client")
+    taken |= {name.lower(): "the format" for name in getattr(format, "header_names", ())}
     taken |= {name.lower(): "auth" for name in auth.header_names}
     seen: set[str] = set()
     for name, value in given.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     Field,
@@ -24,9 +24,11 @@ from vaulytica.config.assembly import (
     with_splunk_scheme,
 )
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
+from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings
-from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.destination import Compress, Destination
+from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.ports import Auth
 from vaulytica.delivery.redaction import REDACTED, HoldsSecrets
 from vaulytica.errors import WebhookConfigError
@@ -48,7 +50,9 @@ class WebhookFormat(StrEnum):
     JSON = "json"
     SPLUNK_HEC = "splunk_hec"
     DATADOG = "datadog"
+    DATADOG_LOGS = "datadog_logs"
     ELASTIC = "elastic"
+    ECS = "ecs"
     CUSTOM = "custom"
 
 
@@ -62,11 +66,17 @@ class WebhookConfig(HoldsSecrets, Settings):
     Wrong settings raise `WebhookConfigError` here, not when an event is sent.
     """
 
-    url: str
+    url: str = ""  # some formats can do with a site by name
     format: str = WebhookFormat.JSON
+    format_options: dict[str, Any] = Field(default_factory=dict)
     auth: WebhookAuth = Field(default_factory=WebhookAuth)
     headers: dict[str, str] = Field(default_factory=dict)
     retry_config: WebhookRetryConfig = Field(default_factory=WebhookRetryConfig)
+    batch: WebhookBatchConfig = Field(default_factory=WebhookBatchConfig)
+    rate_limit: WebhookRateLimit = Field(default_factory=WebhookRateLimit)
+    ordered: bool = False
+    patience: Seconds = Field(300.0, ge=0, le=52 * 7 * 86400)
+    compression: Literal["none", "gzip", "zstd"] = "none"
     timeout: Seconds = Field(30.0, gt=0, le=86400)
     verify_ssl: bool = True
     custom_template: str | None = None
@@ -126,7 +136,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     def __repr_args__(self) -> Any:
         fields = type(self).model_fields
         for name, value in super().__repr_args__():
-            if name in ("url", "proxy") and value is not None:
+            if name in ("url", "proxy") and value:
                 yield name, origin(value)
             elif name == "headers" and value:
                 yield name, dict.fromkeys(value, REDACTED)
@@ -135,18 +145,21 @@ class WebhookConfig(HoldsSecrets, Settings):
 
     def destination(self) -> Destination:
         """The destination made of the parts these settings name."""
-        url, userinfo = split_userinfo(self.url)
-        auth = self._auth(userinfo)
-        self._refuse_cleartext(url, auth)
         # The guide's verifier re-serialises what it got, so signed bodies are written its way.
         signed = self.auth.auth_type is WebhookAuthType.HMAC_SHA256
-        format = make_format(
+        format, given_url = make_format(
             self.format,
-            self.custom_template,
-            self.custom_template_func,
+            self.url,
+            self.format_options,
+            self.batch,
+            template=self.custom_template,
+            function=self.custom_template_func,
             canonical=signed,
             max_bytes=self.max_event_bytes,
         )
+        url, userinfo = split_userinfo(given_url)
+        auth = self._auth(userinfo)
+        self._refuse_cleartext(url, auth)
         urls = (self.url, self.auth.oauth2_token_url, self.proxy)
         return Destination(
             name=origin(url),
@@ -157,10 +170,33 @@ class WebhookConfig(HoldsSecrets, Settings):
             id_headers=self._id_headers(),
             retry=self.retry_config.policy(),
             timeout=self.timeout,
-            concurrency=self.concurrency,
             max_event_bytes=self.max_event_bytes,
             secrets=known_secrets(urls, self.headers),
+            batch_limits=self.batch.limits(format.limits),
+            max_wait=self.batch.max_wait,
+            ordered=self.ordered,
+            patience=self.patience,
+            pace=self._pace(),
+            compress=self._compressor(),
         )
+
+    def _pace(self) -> PaceSettings:
+        # With one request in flight, five failures in a row would be more than all its retries.
+        alone = self.ordered or self.concurrency == 1
+        return PaceSettings(
+            concurrency=self.concurrency,
+            events_per_second=self.rate_limit.events_per_second,
+            bytes_per_second=self.rate_limit.bytes_per_second,
+            max_hold=self.retry_config.retry_after_cap,
+            **({"open_after": 2} if alone else {}),
+        )
+
+    def _compressor(self) -> Compress | None:
+        if self.compression == "none":
+            return None
+        from vaulytica.compression import compressor
+
+        return compressor(self.compression)
 
     def _auth(self, userinfo: tuple[str, str] | None) -> Auth:
         auth = self.auth

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from vaulytica.delivery.attempt import attempt
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.destination import Destination
-from vaulytica.delivery.flow import attempt
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Delivered, Outcome, Reason, ReasonKind
-from vaulytica.delivery.ports import Clock, Flow, connect
-from vaulytica.delivery.request import Probe, Response
+from vaulytica.delivery.ports import Clock, Flow, Healthy, connect
+from vaulytica.delivery.request import Probe, Request, Response
 from vaulytica.errors import (
+    AuthFailure,
     FailureKind,
     TransportFailure,
     WebhookEventError,
@@ -64,6 +66,9 @@ class CheckReport:
 
 
 STEPS = ("name", "address", "connect", "tls", "authentication", "event", "answer", "clock")
+# Where they concern the destination: its own page of health, and whether it reads compressed bodies.
+MORE_STEPS = ("health", "compression")
+_ORDER = (*STEPS[:4], "health", *STEPS[4:6], "compression", *STEPS[6:])
 
 
 @dataclass(slots=True)
@@ -76,14 +81,12 @@ class _Notes:
     def report(self) -> CheckReport:
         done = {step.name for step in self.steps}
         rest = [Step(n, StepState.SKIPPED, "not reached") for n in STEPS if n not in done]
-        order = {name: position for position, name in enumerate(STEPS)}
-        return CheckReport(tuple(sorted(self.steps + rest, key=lambda step: order[step.name])))
+        return CheckReport(tuple(sorted(self.steps + rest, key=lambda s: _ORDER.index(s.name))))
 
 
-def check(
-    destination: Destination, batch: Batch | WebhookEventError, clock: Clock
-) -> Flow[CheckReport]:
+def check(lane: Lane, batch: Batch | WebhookEventError, clock: Clock) -> Flow[CheckReport]:
     """Connect, then make one attempt with a test event; say of each step how it went."""
+    destination = lane.destination
     notes = _Notes()
     host = urlsplit(destination.url).hostname or ""
     try:
@@ -96,13 +99,63 @@ def check(
         advice = "the format cannot write the test event; try send_event with one of your own"
         notes.add("event", StepState.FAILED, destination.redact(str(batch)), advice)
         return notes.report()
-    answers: list[Response] = []
+    yield from _look_at_health(notes, destination, clock)
     sent_at = clock.time()
-    outcomes = yield from attempt(destination, batch, clock, answers)
-    _note_outcome(notes, outcomes[0], destination)
-    if answers:
-        _note_clock(notes, answers[-1], (sent_at + clock.time()) / 2)
+    made = yield from attempt(lane, batch, clock, patient=False)
+    answered_at = clock.time()
+    outcome = made.outcomes[0]
+    if destination.compress is not None:
+        outcome = yield from _try_compression(notes, destination, batch, outcome, clock)
+    _note_outcome(notes, outcome, destination)
+    if made.response is not None:
+        _note_clock(notes, made.response, (sent_at + answered_at) / 2)
     return notes.report()
+
+
+def _look_at_health(notes: _Notes, destination: Destination, clock: Clock) -> Flow[None]:
+    """What the destination's own page says, where its format knows of one."""
+    format = destination.format
+    url = format.health(destination.url) if isinstance(format, Healthy) else None
+    if url is None:
+        return
+    assert isinstance(format, Healthy)
+    request = Request(url, destination.headers, b"", destination.timeout, "GET")
+    try:
+        response = yield from destination.auth.flow(request, clock.time())
+    except (TransportFailure, AuthFailure) as failure:
+        wrong: str | None = one_line(str(failure))
+    else:
+        if response.status in (400, 404, 405):
+            notes.add("health", StepState.SKIPPED, f"it has no such page (HTTP {response.status})")
+            return
+        wrong = format.healthy(response)
+    if wrong is None:
+        notes.add("health", StepState.OK, "it says that it is well")
+    else:
+        advice = "see what the destination's own log says of it"
+        notes.add("health", StepState.WARNING, destination.redact(wrong), advice)
+
+
+def _try_compression(
+    notes: _Notes, destination: Destination, batch: Batch, outcome: Outcome, clock: Clock
+) -> Flow[Outcome]:
+    """Whether a refusal is for the compression: then the same event goes without it."""
+    assert destination.compress is not None
+    encoding = destination.compress.encoding
+    if isinstance(outcome, Delivered):
+        notes.add("compression", StepState.OK, f"{encoding} is read")
+        return outcome
+    if outcome.reason.status not in (400, 415):
+        notes.add("compression", StepState.SKIPPED, "cannot be told from this answer")
+        return outcome
+    made = yield from attempt(Lane(replace(destination, compress=None)), batch, clock)
+    without = made.outcomes[0]
+    if not isinstance(without, Delivered):
+        notes.add("compression", StepState.SKIPPED, "without it the answer is no better")
+        return outcome
+    detail = f"{encoding} is refused: {outcome.reason.text}"
+    notes.add("compression", StepState.FAILED, detail, "set compression to none, or to another")
+    return without
 
 
 _FAILED_STEP = {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
 from msgspec.structs import replace
 
+from vaulytica.delivery.attempt import Attempt, attempt
 from vaulytica.delivery.batching import Batch, Item
-from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
-    MAX_WORDS,
     Deferred,
     Delivered,
     Outcome,
@@ -15,112 +19,138 @@ from vaulytica.delivery.outcome import (
     ReasonKind,
     Rejected,
     Result,
+    are_all,
 )
-from vaulytica.delivery.policy import GiveUp, Random, RetryPolicy
+from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy
 from vaulytica.delivery.ports import Clock, Flow, wait
-from vaulytica.delivery.request import Response
-from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_line
+from vaulytica.delivery.report import Settlement
 
 
-def attempt(
-    destination: Destination, batch: Batch, clock: Clock, answers: list[Response] | None = None
-) -> Flow[list[Outcome]]:
-    """One request for the batch, signed anew, and what its answer means for each event.
+class _Part(msgspec.Struct):
+    """Events that are still under way together: requests made for them, and those that count."""
 
-    The answer itself goes into `answers`, for who wants to look at it.
-    """
-    try:
-        request = destination.request(batch)
-        response = yield from destination.auth.flow(request, clock.time())
-    except TransportFailure as failure:
-        return [_outcome_of_failure(failure, destination)] * len(batch)
-    except AuthFailure as failure:
-        return [_outcome_of_no_credentials(failure, destination)] * len(batch)
-    if answers is not None:
-        answers.append(response)
-    outcomes = destination.format.settle(response, batch)
-    for position, outcome in enumerate(outcomes):
-        if not isinstance(outcome, Delivered):
-            outcomes[position] = _told(outcome, response, destination, clock)
-    return outcomes
+    batch: Batch
+    attempts: int = 0
+    charged: int = 0
+    excused_since: float | None = None
+
+    def of(self, batch: Batch) -> _Part:
+        """The same history, for some of the events."""
+        return _Part(batch, self.attempts, self.charged, self.excused_since)
 
 
 def deliver(
-    destination: Destination,
+    lane: Lane,
     batch: Batch,
     clock: Clock,
     rng: Random,
+    *,
     retry: RetryPolicy | None = None,
-) -> Flow[list[Result]]:
-    """Attempt until every event is delivered, rejected, or given up on; one result for each event.
+    patient: bool = True,
+) -> Flow[Settlement]:
+    """Attempt until every event is delivered, rejected, or given up on.
 
-    `retry` takes the place of the destination's own policy, as for a test of the connection.
+    `retry` takes the place of the destination's own policy, as for a test of the connection. Patient
+    ones bear a busy destination for its `patience`; else every attempt counts.
     """
-    policy = retry or destination.retry
-    started = clock.monotonic()
-    results: list[Result] = []
-    attempts = 0
-    while True:
-        outcomes = yield from attempt(destination, batch, clock)
-        attempts += 1
-        deferred: list[tuple[Item, Deferred]] = []
-        for item, outcome in zip(batch.items, outcomes, strict=True):
+    policy = retry or lane.destination.retry
+    return _Delivery(lane, policy, clock, rng, patient and policy.max_retries > 0).flow(batch)
+
+
+_AT_ONCE = RetryAt(0.0)
+
+
+class _Delivery:
+    """One delivery under way: its parts, each with its own history, and what is settled."""
+
+    def __init__(
+        self, lane: Lane, policy: RetryPolicy, clock: Clock, rng: Random, patient: bool
+    ) -> None:
+        self._lane, self._policy, self._clock, self._rng = lane, policy, clock, rng
+        self._patient = patient
+        self._started = clock.monotonic()
+        self._settlement = Settlement()
+
+    def flow(self, batch: Batch) -> Flow[Settlement]:
+        """Part after part, until none is left."""
+        parts = deque([_Part(batch)])
+        while parts:
+            part = parts.popleft()
+            again = part.attempts > 0
+            made = yield from attempt(
+                self._lane, part.batch, self._clock, patient=self._patient, again=again
+            )
+            part.attempts += 1
+            first = made.outcomes[0]
+            if isinstance(first, Delivered) and are_all(made.outcomes, first):
+                self._settlement.take(part.batch.items, first, part.attempts)
+            elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
+                if first.reason.kind is ReasonKind.TOO_LARGE:
+                    self._lane.bounds.learn(made.size)
+                parts.extendleft(part.of(half) for half in reversed(part.batch.halves()))
+            elif deferred := self._settle(part, made.outcomes):
+                step = self._next_step(part, deferred, made)
+                if isinstance(step, GiveUp):
+                    self._give_up(part, deferred, step)
+                    continue
+                parts.appendleft(part.of(part.batch.only(item for item, _ in deferred)))
+                if step is not _AT_ONCE:
+                    yield from wait(step.delay, self._why(part, deferred[0][1]))
+        return self._settlement
+
+    def _settle(self, part: _Part, outcomes: Iterable[Outcome]) -> Deferrals:
+        """Keep what is settled; give back what is not."""
+        deferred: Deferrals = []
+        for item, outcome in zip(part.batch.items, outcomes, strict=True):
             if isinstance(outcome, Deferred):
                 deferred.append((item, outcome))
+            elif isinstance(outcome, Delivered):
+                self._settlement.take((item,), outcome, part.attempts)
             else:
-                results.append(Result(item.position, item.event.id, outcome, attempts))
-        if not deferred:
-            return results
-        asked = max((outcome.retry_after or 0.0 for _, outcome in deferred), default=0.0)
-        step = policy.next_step(attempts, asked, clock.monotonic() - started, rng)
-        if isinstance(step, GiveUp):
-            return results + [
-                Result(item.position, item.event.id, _given_up(outcome, step), attempts)
-                for item, outcome in deferred
-            ]
-        batch = Batch(tuple(item for item, _ in deferred))
-        why = f"attempt {attempts} of {policy.max_retries + 1}: {deferred[0][1].reason.text}"
-        yield from wait(step.delay, f"{destination.name}: {why}")
+                self._keep(part, item, outcome)
+        return deferred
+
+    def _next_step(self, part: _Part, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
+        """When to try again; an attempt that the destination is excused for costs nothing."""
+        fewer = len(deferred) < len(made.outcomes)  # so this comes to an end
+        if fewer and all(outcome.reason.kind is ReasonKind.UNREAD for _, outcome in deferred):
+            return _AT_ONCE
+        now = self._clock.monotonic()
+        asked = max(outcome.retry_after or 0.0 for _, outcome in deferred)
+        if not (made.excused and self._patient):
+            part.charged += 1
+            part.excused_since = None
+            return self._policy.next_step(part.charged, asked, now - self._started, self._rng)
+        if part.excused_since is None:
+            part.excused_since = now
+        patience = self._lane.destination.patience
+        if now - part.excused_since >= patience:
+            return GiveUp(
+                f"the destination was busy or down for {patience:g} s, "
+                "and the last attempt failed with"
+            )
+        return self._policy.next_step(0, asked, now - self._started, self._rng)
+
+    def _give_up(self, part: _Part, deferred: Deferrals, step: GiveUp) -> None:
+        for item, outcome in deferred:
+            text = f"{step.why}: {outcome.reason.text}"
+            self._keep(part, item, replace(outcome, reason=replace(outcome.reason, text=text)))
+
+    def _keep(self, part: _Part, item: Item, outcome: Outcome) -> None:
+        result = Result(item.position, item.event.id, outcome, part.attempts)
+        self._settlement.results.append(result)
+
+    def _why(self, part: _Part, outcome: Deferred) -> str:
+        tried = f"attempt {part.attempts}"
+        if part.charged == part.attempts:
+            tried += f" of {self._policy.max_retries + 1}"
+        return f"{self._lane.destination.name}: {tried}: {outcome.reason.text}"
 
 
-def not_sent(batch: Batch, why: str) -> list[Result]:
-    """The results of a batch for which no request was made."""
+Deferrals = list[tuple[Item, Deferred]]
+
+
+def not_sent(batch: Batch, why: str) -> Settlement:
+    """The settlement of a batch for which no request was made."""
     deferred = Deferred(Reason(ReasonKind.NOT_SENT, f"not sent: {why}"))
-    return [Result(item.position, item.event.id, deferred, 0) for item in batch.items]
-
-
-_FAILURE_REASONS = {
-    FailureKind.TLS: ReasonKind.TLS,
-    FailureKind.TIMEOUT: ReasonKind.TIMEOUT,
-    FailureKind.REQUEST: ReasonKind.REJECTED,
-}
-
-
-def _outcome_of_failure(failure: TransportFailure, destination: Destination) -> Outcome:
-    kind = _FAILURE_REASONS.get(failure.kind, ReasonKind.UNREACHABLE)
-    reason = Reason(kind, destination.redact(one_line(str(failure))))
-    return Deferred(reason) if failure.retryable else Rejected(reason)
-
-
-def _outcome_of_no_credentials(failure: AuthFailure, destination: Destination) -> Outcome:
-    reason = Reason(ReasonKind.AUTH, destination.redact(one_line(str(failure))))
-    return Deferred(reason, failure.retry_after) if failure.retryable else Rejected(reason)
-
-
-def _told(
-    outcome: Rejected | Deferred, response: Response, destination: Destination, clock: Clock
-) -> Outcome:
-    """The outcome as it may be shown: no secrets in it, not too long, and with the wait asked for."""
-    # Redact first: a cut through a secret would leave half of it unrecognised.
-    text = destination.redact(outcome.reason.text)
-    text = text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
-    reason = replace(outcome.reason, text=text)
-    if isinstance(outcome, Rejected):
-        return Rejected(reason)
-    asked = outcome.retry_after
-    return Deferred(reason, response.retry_after(clock.time()) if asked is None else asked)
-
-
-def _given_up(outcome: Deferred, step: GiveUp) -> Deferred:
-    text = f"{step.why}: {outcome.reason.text}"
-    return replace(outcome, reason=replace(outcome.reason, text=text))
+    return Settlement([Result(item.position, item.event.id, deferred, 0) for item in batch.items])

@@ -1,10 +1,8 @@
-"""Outcome: what became of one event in an attempt; and Report: all outcomes of a call."""
+"""Outcome: what became of one event in an attempt; Result: its last one, in a call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -35,21 +33,33 @@ class ReasonKind(StrEnum):
     SERVER = "server"  # later: the destination has a fault
     UNREACHABLE = "unreachable"  # later: no connection, or it broke
     TIMEOUT = "timeout"  # later: no answer in time
+    TOO_LARGE = "too_large"  # never: the destination takes no request of that size
+    UNREAD = "unread"  # at once: the destination stopped at an event before this one
     NOT_SENT = "not_sent"  # no attempt was made: the destination is down, or the call was stopped
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why an event is not delivered: one line of text, and the HTTP status if there was an answer."""
+    """Why an event is not delivered: one line of text, and the HTTP status if there was an answer.
+
+    `shared`: it was said of the whole request, and which event is at fault is not known; a batch of
+    several is then cut in halves, until the one that is at fault stands alone.
+    """
 
     kind: ReasonKind
     text: str
     status: int | None = None
+    shared: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The destination has taken the event."""
+    """The destination has taken the event. `note`: what it said of it all the same.
+
+    `busy`: it took the event, and says that it cannot take many more.
+    """
 
     status: int
+    note: str | None = None
+    busy: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -82,49 +92,19 @@ class Result(msgspec.Struct, frozen=True):
         return isinstance(self.outcome, Delivered)
 
     @property
+    def note(self) -> str | None:
+        """What the destination said of it, though it has taken it."""
+        return self.outcome.note if isinstance(self.outcome, Delivered) else None
+
+    @property
     def reason(self) -> Reason | None:
         """Why it is not delivered; None if it is."""
         return None if isinstance(self.outcome, Delivered) else self.outcome.reason
 
 
-class Report(int):
-    """All outcomes of a call, in the order of the events; as an int, how many were delivered."""
-
-    results: tuple[Result, ...]
-
-    def __new__(cls, results: Iterable[Result]) -> Self:
-        """Put the results in the order of the events, and count."""
-        ordered = tuple(sorted(results, key=lambda result: result.position))
-        report = super().__new__(cls, sum(result.delivered for result in ordered))
-        report.results = ordered
-        return report
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.results,)
-
-    @property
-    def rejected(self) -> list[Result]:
-        """The events that will never be taken as they are."""
-        return [r for r in self.results if isinstance(r.outcome, Rejected)]
-
-    @property
-    def deferred(self) -> list[Result]:
-        """The events that may be sent again later."""
-        return [r for r in self.results if isinstance(r.outcome, Deferred)]
-
-    @property
-    def attempts(self) -> int:
-        """Requests made, counted for each event."""
-        return sum(result.attempts for result in self.results)
-
-    def __str__(self) -> str:
-        return int.__repr__(self)  # so that f"{report}/{len(events)}" counts, as in the guide
-
-    def __repr__(self) -> str:
-        return (
-            f"Report(delivered={int(self)}, rejected={len(self.rejected)}, "
-            f"deferred={len(self.deferred)})"
-        )
+def are_all(outcomes: list[Outcome], one: Outcome) -> bool:
+    """Whether every outcome is this one: most answers speak of the whole batch."""
+    return outcomes.count(one) == len(outcomes)
 
 
 # --- What a caller of `send_event` is told.
@@ -157,6 +137,7 @@ def error_of(result: Result, where: str) -> WebhookError:
 _LATER = frozenset({408, 425, 429})  # the client errors that pass
 _NEVER = frozenset({501, 505})  # the server errors that do not
 _AUTH = frozenset({401, 403, 407})
+_OF_THE_BODY = frozenset({400, 422})  # which one event may have spoilt for all
 
 
 def outcome_of_status(response: Response) -> Outcome:
@@ -164,7 +145,7 @@ def outcome_of_status(response: Response) -> Outcome:
     status = response.status
     if 200 <= status < 300:
         return Delivered(status)
-    text = f"HTTP {status}{_words(response)}"
+    text = f"HTTP {status}{words(response)}"
     if status in _LATER or (500 <= status < 600 and status not in _NEVER):
         kind = ReasonKind.THROTTLED if status in (429, 503) else ReasonKind.SERVER
         return Deferred(Reason(kind, text, status))
@@ -172,10 +153,12 @@ def outcome_of_status(response: Response) -> Outcome:
         return Rejected(Reason(ReasonKind.AUTH, text, status))
     if 300 <= status < 400:
         text = f"HTTP {status}, a redirect to {_location_host(response)}, which is not followed"
-    return Rejected(Reason(ReasonKind.REJECTED, text, status))
+    if status == 413:
+        return Rejected(Reason(ReasonKind.TOO_LARGE, text, status, shared=True))
+    return Rejected(Reason(ReasonKind.REJECTED, text, status, shared=status in _OF_THE_BODY))
 
 
-def _words(response: Response) -> str:
+def words(response: Response) -> str:
     """The destination's own words, on one line."""
     words = one_line(response.body.decode("utf-8", "replace"))
     return f": {words}" if words else ""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Generator, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from vaulytica.delivery.outcome import Outcome
-from vaulytica.delivery.request import Probe, Request, Response
+from vaulytica.delivery.request import Header, Probe, Request, Response
 from vaulytica.events import Event
+from vaulytica.lines import Line
 
 if TYPE_CHECKING:
     from vaulytica.delivery.batching import Batch
+    from vaulytica.delivery.destination import Destination
 
 T = TypeVar("T")
 
@@ -46,7 +48,16 @@ class Connect(msgspec.Struct, frozen=True):
     timeout: float
 
 
-Effect = Send | Wait | Alone | Connect
+class Turn(msgspec.Struct, frozen=True):
+    """Call `ask` while no other flow of the same driver is in a turn; answered when it gives 0.
+
+    While it gives seconds, let that many pass, or until another turn has ended, and ask again.
+    """
+
+    ask: Callable[[], float]
+
+
+Effect = Send | Wait | Alone | Connect | Turn
 Flow = Generator[Effect, Any, T]
 
 # A generator's send type is Any; these helpers give each effect its own answer's type.
@@ -69,6 +80,11 @@ def alone(flow: Flow[T]) -> Flow[T]:
     return result
 
 
+def turn(ask: Callable[[], float]) -> Flow[None]:
+    """Look at or change what flows share, one at a time; see `Turn`."""
+    yield Turn(ask)
+
+
 def connect(url: str, timeout: float) -> Flow[Probe | None]:
     """Open a connection only; None where the transport cannot."""
     probe: Probe | None = yield Connect(url, timeout)
@@ -79,17 +95,23 @@ def connect(url: str, timeout: float) -> Flow[Probe | None]:
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The most one request may carry: events (1 = one at a time) and bytes of body."""
+    """The most one request may carry: events (1 = one at a time) and bytes of body, uncompressed.
+
+    `fixed` and `between`: the bytes that `join` adds to the parts, once, and between any two.
+    """
 
     max_events: int = 1
     max_bytes: int = 1024**3
+    fixed: int = 0
+    between: int = 0
 
 
 class Format(Protocol):
     """A wire format owns both directions: how events are written, and what the answer means for each.
 
     One in the table is made by `Class(dumps=…)`: `dumps` writes JSON as bytes, so that bodies that
-    are signed can be written the way that the guide's verifier does.
+    are signed can be written the way that the guide's verifier does. What more a format may have:
+    `Lined`, `Grouped`, `Addressed`, `Confirmed`, `Healthy`, and `Options` for settings of its own.
     """
 
     name: str
@@ -104,6 +126,54 @@ class Format(Protocol):
 
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
         """One outcome for each event of the batch, in order."""
+
+
+@runtime_checkable
+class Lined(Protocol):
+    """A format that can also write events as they were read from lines, their data left as bytes.
+
+    What it writes so can travel with any other of these: a `Grouped` format has them in group None.
+    """
+
+    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+        """What `encode` writes, or another spelling of that JSON; None: make it an `Event` first."""
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A format whose events cannot all travel together."""
+
+    def group(self, event: Event | Line) -> Hashable:
+        """Events share a request only with those of an equal group."""
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """A format whose requests have a URL or headers that depend on the batch."""
+
+    def address(self, url: str, batch: Batch) -> tuple[str, tuple[Header, ...]]:
+        """The URL for this batch, and headers to add."""
+
+
+@runtime_checkable
+class Confirmed(Protocol):
+    """A format whose destination says only later whether it keeps what it took."""
+
+    def confirm(
+        self, destination: Destination, response: Response, batch: Batch, clock: Clock
+    ) -> Flow[list[Outcome]]:
+        """After an answer that `settle` read as delivered: wait, ask, and say what became of each."""
+
+
+@runtime_checkable
+class Healthy(Protocol):
+    """A format whose destination has a page that tells of its health, for `check`."""
+
+    def health(self, url: str) -> str | None:
+        """The page's URL for GET; None where there is none."""
+
+    def healthy(self, response: Response) -> str | None:
+        """What is wrong, in one line; None if all is well."""
 
 
 class Auth(Protocol):

@@ -16,18 +16,24 @@ from vaulytica.errors import WebhookConfigError
 MAX_ANSWER_BYTES = 64 * 1024
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, RFC 9110 5.6.2
+_NO_WAIT = 1e9  # seconds: more than that is a moment, not a wait
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 Header = tuple[str, str]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One POST: headers in order, body as bytes, and the seconds the whole exchange may take."""
+    """One POST (or GET): headers in order, body as bytes, and the seconds the whole exchange may take.
+
+    `answer_bytes`: how much of the answer is read.
+    """
 
     url: str
     headers: tuple[Header, ...]
     body: bytes
     timeout: float = 30.0
+    method: str = "POST"
+    answer_bytes: int = MAX_ANSWER_BYTES
 
     def __repr__(self) -> str:
         return f"Request({len(self.headers)} headers, {len(self.body)} bytes)"
@@ -37,11 +43,18 @@ class Request(msgspec.Struct, frozen=True):
 
     def with_headers(self, *headers: Header) -> Request:
         """The same request with more headers; the body stays the very same bytes."""
-        return Request(self.url, self.headers + headers, self.body, self.timeout)
+        return Request(
+            self.url,
+            self.headers + headers,
+            self.body,
+            self.timeout,
+            self.method,
+            self.answer_bytes,
+        )
 
 
 class Response:
-    """A whole answer. `body` holds at most `MAX_ANSWER_BYTES`, as sent, never decompressed."""
+    """A whole answer. `body` holds at most the request's `answer_bytes`, as sent, never decompressed."""
 
     __slots__ = ("_given", "_headers", "body", "status")
 
@@ -53,15 +66,21 @@ class Response:
         self.status = status
         self.body = body
         self._given = headers
-        self._headers: dict[str, str] | None = None  # most answers are never asked for theirs
+        self._headers: dict[str, list[str]] | None = None  # most answers are never asked for theirs
 
     def header(self, name: str) -> str | None:
         """The value of a header by its lower-case name; the last one where it is repeated."""
+        values = self.all(name)
+        return values[-1] if values else None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header that may be repeated, such as `set-cookie`."""
         if self._headers is None:
             given = self._given
-            pairs = given.items() if isinstance(given, Mapping) else given
-            self._headers = {key.lower(): str(value) for key, value in pairs}
-        return self._headers.get(name)
+            self._headers = {}
+            for key, value in given.items() if isinstance(given, Mapping) else given:
+                self._headers.setdefault(key.lower(), []).append(str(value))
+        return self._headers.get(name, [])
 
     def date(self) -> float | None:
         """When the answer was sent, by the sender's clock, in seconds since 1970; None if it does not say."""
@@ -70,12 +89,20 @@ class Response:
     def retry_after(self, now: float) -> float | None:
         """The wait it asks for, in seconds: given as seconds or as a date; nonsense and the past give None.
 
-        A date is read against the answer's own Date, so that a wrong clock here does not matter.
+        A date is read against the answer's own Date, so that a wrong clock here does not matter. With
+        429, X-RateLimit-Reset counts too: seconds to wait (Datadog), or since 1970 (GitHub).
         """
         value = (self.header("retry-after") or "").strip()
         if value.isascii() and value.isdigit():
             return float(value[:18])
         until, sent = _http_date(value), self.date()
+        if until is None and self.status == 429:
+            reset = (self.header("x-ratelimit-reset") or "").strip()
+            if reset.isascii() and reset.isdigit():
+                seconds = float(reset[:18])
+                if seconds < _NO_WAIT:
+                    return seconds
+                until = seconds
         if until is None:
             return None
         wait = until - (now if sent is None else sent)

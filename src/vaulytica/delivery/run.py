@@ -1,22 +1,22 @@
-"""Run: one `send_batch` – what is left to send, what has come of the rest, and when to stop early."""
+"""Run: one `send_batch` or stream – what is left to send, what has come of the rest, and when to stop early.
+
+Pure: a driver puts entries in, takes deliveries out, performs them, and gives their settlements back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable
 
-from vaulytica.delivery.batching import Batch, cut
-from vaulytica.delivery.destination import Destination
+import msgspec
+
+from vaulytica.delivery.batching import Batch, Cutter, Entries, Item
 from vaulytica.delivery.flow import deliver, not_sent
-from vaulytica.delivery.outcome import (
-    Delivered,
-    Outcome,
-    ReasonKind,
-    Rejected,
-    Report,
-    Result,
-)
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected, Result
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
+from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
 
 OnResult = Callable[[Result], object]
 
@@ -25,8 +25,8 @@ class DownDetector:
     """Notices that the destination is plainly down, so that the rest is not tried; `why` says how.
 
     Down is: no valid credentials (401, 407, no token), no trusted TLS connection, or 410 Gone – once;
-    or `AFTER` events in a row, none delivered between, that spent all their attempts or met 403, 404,
-    405 or a redirect.
+    or `AFTER` batches in a row, nothing delivered between, that spent all their attempts or met 403,
+    404, 405 or a redirect.
     """
 
     AFTER = 3
@@ -38,14 +38,15 @@ class DownDetector:
         self.why: str | None = None
         self._in_a_row = 0
 
-    def observe(self, outcomes: Sequence[Outcome]) -> None:
-        """Take in the final outcomes of one delivery."""
-        for outcome in outcomes:
-            if isinstance(outcome, Delivered):
-                self._in_a_row = 0
-                continue
-            reason = outcome.reason
-            if isinstance(outcome, Rejected):
+    def observe(self, settlement: Settlement) -> None:
+        """Take in what became of one batch."""
+        if settlement.groups:
+            self._in_a_row = 0
+        last: str | None = None
+        for result in settlement.results:
+            reason = result.reason
+            assert reason is not None
+            if isinstance(result.outcome, Rejected):
                 at_once = reason.kind in self._AT_ONCE and reason.status != 403
                 if at_once or reason.status == 410:
                     self.why = reason.text
@@ -53,53 +54,175 @@ class DownDetector:
                     continue
             elif reason.kind is ReasonKind.NOT_SENT:
                 continue
-            self._in_a_row += 1
-            if self._in_a_row >= self.AFTER:
-                self.why = reason.text
+            last = reason.text
+        if last is None or settlement.groups:
+            return
+        self._in_a_row += 1
+        if self._in_a_row >= self.AFTER:
+            self.why = last
+
+
+class Delivery(msgspec.Struct, frozen=True, eq=False):
+    """A batch that is to be delivered, and the flow that does it."""
+
+    batch: Batch
+    flow: Flow[Settlement]
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What a stopped run leaves: items that may have arrived, and items for which nothing was begun."""
+
+    under_way: list[Item]
+    not_begun: list[Item]
 
 
 class Run:
-    """Hands out deliveries and takes in their results, for any number of workers that take turns.
+    """Hands out deliveries and takes in what came of them, for any number of workers that take turns.
 
-    Reads the caller's events no faster than deliveries are asked for; `on_result` hears of results.
+    `reports` fill as batches are settled; `on_result` hears of each event. With `keep_all` the total
+    lists every event, else only those of which there is more to say than that they are delivered.
     """
 
     def __init__(
         self,
-        destination: Destination,
-        events: Iterable[object],
+        lane: Lane,
+        *,
         on_result: OnResult | None = None,
         down: DownDetector | None = None,
+        ordered: bool = False,
+        keep_all: bool = False,
     ) -> None:
-        self._destination = destination
-        self._planned: Iterator[Batch | Result] = cut(
-            destination.format, events, destination.max_event_bytes
-        )
-        self._results: list[Result] = []
+        destination = lane.destination
+        self._lane = lane
         self._on_result = on_result
         self._down = DownDetector() if down is None else down
+        self._ordered = ordered
+        self._keep_all = keep_all
+        self._held_up: str | None = None
+        self._kept: list[Result] = []
+        self._counts = Counts()
+        self._over = False
+        self.width = 1 if ordered else destination.width
+        self._under_way: dict[Delivery, None] = {}
+        self.ready: deque[Batch] = deque()
+        self.reports: deque[Report] = deque()
+        self._cutter = Cutter(
+            destination.format,
+            lane.bounds,
+            destination.max_event_bytes,
+            max_part_bytes=destination.max_part_bytes,
+            ready=self.ready.append,
+            unfit=self._unfit,
+            in_order=ordered,
+        )
 
-    def deliveries(self, clock: Clock, rng: Random) -> Iterator[Flow[list[Result]]]:
-        """A flow for each batch; results that need no request are kept on the way."""
-        for item in self._planned:
-            if isinstance(item, Result):
-                self._keep([item])
+    # --- What goes in.
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more entries may be put in: one batch may wait while `width` are under way."""
+        waiting = len(self.ready) + len(self._under_way)
+        return waiting <= self.width and len(self.reports) < 4 * self.width
+
+    def put(self, entry: object, now: float) -> bool:
+        """Take in an entry (see `Cutter`), or `Entries`; whether there is something to take out now."""
+        if type(entry) is Entries:
+            self._cutter.add_all(entry, now)
+        else:
+            self._cutter.add(entry, now)
+        return bool(self.ready or self.reports)
+
+    def end(self) -> None:
+        """There is nothing more to put in."""
+        self._over = True
+        self._cutter.flush()
+
+    def halt(self, why: str) -> None:
+        """Begin nothing more, because of `why`; what is under way is brought to its end."""
+        if self._held_up is None:
+            self._held_up = why
+        self.end()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be put in."""
+        return self._over
+
+    # --- What comes out.
+
+    def take(self, clock: Clock, rng: Random) -> Delivery | float | None:
+        """The next delivery to perform; or seconds to wait for one; or None: there is none any more."""
+        if len(self.reports) >= 4 * self.width:
+            return float("inf")  # nobody takes them: back-pressure
+        if not self.ready and (since := self._cutter.since) is not None:
+            left = since + self._lane.destination.max_wait - clock.monotonic()
+            if left > 0:
+                return left
+            self._cutter.flush(before=since)
+        while self.ready:
+            batch = self.ready.popleft()
+            if self._held_up is not None:
+                self._keep(not_sent(batch, self._held_up))
             elif self._down.why is not None:
-                self._keep(not_sent(item, f"the destination is down: {self._down.why}"))
+                self._keep(not_sent(batch, f"the destination is down: {self._down.why}"))
             else:
-                yield deliver(self._destination, item, clock, rng)
+                delivery = Delivery(batch, deliver(self._lane, batch, clock, rng))
+                self._under_way[delivery] = None
+                return delivery
+        return None if self._over else float("inf")
 
-    def settle(self, results: list[Result]) -> None:
-        """Take in the final results of a batch."""
-        self._down.observe([result.outcome for result in results])
-        self._keep(results)
+    @property
+    def in_flight(self) -> int:
+        """Batches that are under way."""
+        return len(self._under_way)
 
-    def report(self) -> Report:
-        """All results so far."""
-        return Report(self._results)
+    @property
+    def finished(self) -> bool:
+        """Whether every entry put in is settled, and none will follow."""
+        return self._over and not self.ready and not self._under_way
 
-    def _keep(self, results: list[Result]) -> None:
-        self._results += results
-        if self._on_result is not None:
-            for result in results:
-                self._on_result(result)
+    def settle(self, delivery: Delivery, settlement: Settlement) -> None:
+        """Take in what became of a batch."""
+        del self._under_way[delivery]
+        self._down.observe(settlement)
+        self._keep(settlement)
+        if self._ordered and self._held_up is None:
+            left = [r for r in settlement.results if isinstance(r.outcome, Deferred)]
+            if left:
+                reason = left[0].reason
+                self._held_up = f"it would overtake an earlier event: {reason and reason.text}"
+
+    def total(self) -> Report:
+        """All that is settled so far."""
+        return Report(self._kept, self._counts)
+
+    def left(self) -> Left:
+        """What is not settled, when nobody goes on."""
+        waiting = [*self.ready, *self._cutter.waiting()]
+        return Left(
+            [item for delivery in self._under_way for item in delivery.batch.items],
+            [item for batch in waiting for item in batch.items],
+        )
+
+    def _unfit(self, result: Result) -> None:
+        self._keep(Settlement([result]))
+
+    def _keep(self, settlement: Settlement) -> None:
+        counts = counts_of(settlement)
+        results = settlement.results
+        if self._keep_all or self._on_result is not None:
+            every = settlement.all()
+            if self._on_result is not None:
+                for result in every:
+                    self._on_result(result)
+            if self._keep_all:
+                results = every
+        if not self._keep_all and counts.noted:
+            results = [*settlement.noted(), *results]
+        self._counts.add(counts)
+        if self._keep_all:
+            self._kept += results
+        else:
+            room = KEPT - len(self._kept)
+            self._kept += results[: max(0, room)]
+            self.reports.append(Report(results, counts))

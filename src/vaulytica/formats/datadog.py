@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from vaulytica.events import Event, Severity
+from vaulytica.formats.datadog_sites import Intake, site_url
 from vaulytica.formats.document import DocumentFormat
+from vaulytica.jsonvalues import Dumps, compact_json
 
 MAX_TEXT = 4000  # characters, Datadog's limit on `text`
 MAX_TITLE = 500
@@ -19,10 +23,32 @@ _ALERT_TYPES = {
 }
 
 
+class DatadogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the format. `site`: a name such as `us5`, or a domain, in place of a URL."""
+
+    site: str | None = None
+
+
 class DatadogFormat(DocumentFormat):
     """One event of Datadog's event stream, the data as readable text."""
 
     name = "datadog"
+    Options = DatadogOptions
+
+    def __init__(
+        self,
+        *,
+        dumps: Dumps = compact_json,
+        options: DatadogOptions | None = None,
+        url: str = "",
+    ) -> None:
+        super().__init__(dumps=dumps)
+        self.default_url(options or DatadogOptions())  # a site that is not one is told of here
+
+    @staticmethod
+    def default_url(options: DatadogOptions) -> str | None:
+        """Where the site takes in events; None without a site."""
+        return None if options.site is None else site_url(options.site, Intake.EVENTS)
 
     def document(self, event: Event) -> dict[str, Any]:
         """The guide's Datadog payload; over-long text is cut with a visible mark."""

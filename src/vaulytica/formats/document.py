@@ -1,9 +1,10 @@
-"""What formats have in common that send one JSON document for one event."""
+"""What formats have in common whose events are one JSON document each: alone, in an array, or in lines."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 from vaulytica.delivery.batching import Batch
@@ -14,15 +15,46 @@ from vaulytica.events import Event
 from vaulytica.jsonvalues import Dumps, compact_json
 
 
+class Layout(StrEnum):
+    """How a body holds documents: one alone, a JSON array of them, or a line for each."""
+
+    SINGLE = "single"
+    ARRAY = "array"
+    NDJSON = "ndjson"
+
+
 class DocumentFormat(ABC):
-    """One JSON document an event, one event a request. `dumps` writes the document as bytes."""
+    """One JSON document an event. `dumps` writes a document as bytes; `layout` says how a body holds them.
+
+    A receiver relies on the shape: in an array or in lines, one event is an array or a line of one.
+    """
 
     name: str
+    has_layouts = False  # whether the user may choose one
     content_type = "application/json"
     limits = Limits(max_events=1)
+    # What an array or lines may hold where nothing is known of the receiver: many servers take a
+    # megabyte by default (nginx: client_max_body_size).
+    most = Limits(max_events=500, max_bytes=1_000_000)
 
-    def __init__(self, *, dumps: Dumps = compact_json) -> None:
+    _opening = _between = _closing = b""
+
+    def __init__(self, *, dumps: Dumps = compact_json, layout: Layout | str | None = None) -> None:
         self._dumps = dumps
+        self.layout = Layout(layout or Layout.SINGLE)
+        if self.layout is Layout.SINGLE:
+            return
+        if self.layout is Layout.ARRAY:  # in the writer's own way, which the signature covers
+            self._opening, self._between, self._closing = dumps([0, 0]).split(b"0")
+        else:
+            self.content_type = "application/x-ndjson"
+            self._between = self._closing = b"\n"
+        self.limits = Limits(
+            self.most.max_events,
+            self.most.max_bytes,
+            fixed=len(self._opening) + len(self._closing),
+            between=len(self._between),
+        )
 
     @abstractmethod
     def document(self, event: Event) -> dict[str, Any]:
@@ -33,13 +65,22 @@ class DocumentFormat(ABC):
         return self._dumps(self.document(event))
 
     def join(self, parts: Sequence[bytes]) -> bytes:
-        """The one document."""
-        (part,) = parts
-        return part
+        """The one document, or the array or lines of them all."""
+        if self.layout is Layout.SINGLE:
+            (part,) = parts
+            return part
+        return self._opening + self._between.join(parts) + self._closing
 
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
-        """What the status says, for the one event."""
+        """What the status says, for every event alike."""
         return [outcome_of_status(response)] * len(batch.items)
+
+    def _spliced(self, document: Any) -> bytes | None:
+        """A document whose data is bytes already; None where they might not be as they must be."""
+        if self._dumps is not compact_json:
+            return None
+        part = compact_json(document)
+        return None if self.layout is Layout.NDJSON and b"\n" in part else part
 
 
 def custom_context(event: Event) -> dict[str, Any]:

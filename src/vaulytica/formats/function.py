@@ -8,7 +8,7 @@ from typing import Any
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.formats.document import DocumentFormat, custom_context
+from vaulytica.formats.document import DocumentFormat, Layout, custom_context
 from vaulytica.jsonvalues import MAX_BYTES, Dumps, NotJSON, compact_json, plain
 
 _MOST_TOLD = 500  # characters
@@ -19,15 +19,17 @@ class FunctionFormat(DocumentFormat):
     """The document is what the user's function makes of the context; see `custom_context`."""
 
     name = "function"
+    has_layouts = True
 
     def __init__(
         self,
         function: TemplateFunction,
         *,
         dumps: Dumps = compact_json,
+        layout: Layout | str | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        super().__init__(dumps=dumps)
+        super().__init__(dumps=dumps, layout=layout)
         self._max_bytes = max_bytes
         self._function = function
 

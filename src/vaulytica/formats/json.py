@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from vaulytica.events import Event
 from vaulytica.formats.document import DocumentFormat
+from vaulytica.lines import Line
 
 
 class JsonFormat(DocumentFormat):
     """The envelope, and the event's data under `data`."""
 
     name = "json"
+    has_layouts = True
 
     def document(self, event: Event) -> dict[str, Any]:
         """The guide's generic JSON payload."""
@@ -22,3 +25,18 @@ class JsonFormat(DocumentFormat):
             "severity": event.severity,
             "data": event.data,
         }
+
+    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+        """The same of lines, their data left as it was read."""
+        return [self._line(line) for line in lines]
+
+    def _line(self, line: Line) -> bytes | None:
+        return self._spliced(
+            {
+                "timestamp": line.timestamp,
+                "source": line.source,
+                "event_type": line.type,
+                "severity": line.severity,
+                "data": line.data,
+            }
+        )

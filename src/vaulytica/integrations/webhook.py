@@ -3,12 +3,15 @@
 from vaulytica.config import (
     WebhookAuth,
     WebhookAuthType,
+    WebhookBatchConfig,
     WebhookConfig,
     WebhookFormat,
+    WebhookRateLimit,
     WebhookRetryConfig,
 )
-from vaulytica.delivery.outcome import Deferred, Delivered, Reason, Rejected, Report, Result
+from vaulytica.delivery.outcome import Deferred, Delivered, Reason, Rejected, Result
 from vaulytica.delivery.ports import AsyncTransport, Transport
+from vaulytica.delivery.report import Report
 from vaulytica.delivery.request import Request, Response
 from vaulytica.errors import (
     TransportFailure,
@@ -23,8 +26,10 @@ from vaulytica.errors import (
 )
 from vaulytica.events import Event, Severity
 from vaulytica.sender import AsyncWebhookSender, WebhookSender
+from vaulytica.streams import AsyncStream, Stream
 
 __all__ = [
+    "AsyncStream",
     "AsyncTransport",
     "AsyncWebhookSender",
     "Deferred",
@@ -37,17 +42,20 @@ __all__ = [
     "Response",
     "Result",
     "Severity",
+    "Stream",
     "Transport",
     "TransportFailure",
     "WebhookAuth",
     "WebhookAuthError",
     "WebhookAuthType",
+    "WebhookBatchConfig",
     "WebhookConfig",
     "WebhookConfigError",
     "WebhookError",
     "WebhookEventError",
     "WebhookExhaustedError",
     "WebhookFormat",
+    "WebhookRateLimit",
     "WebhookRejectedError",
     "WebhookRetryConfig",
     "WebhookSecurityWarning",

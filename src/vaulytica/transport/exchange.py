@@ -39,6 +39,7 @@ class Exchange:
         self._url = ""
         self._anew = False
         self._timeout = 0.0
+        self._method = "POST"
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -72,6 +73,9 @@ class Exchange:
             self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
             self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
             self._timeout = request.timeout
+        if request.method != self._method:
+            self.curl.setopt(pycurl.HTTPGET if request.method == "GET" else pycurl.POST, 1)
+            self._method = request.method
         # "Expect:" keeps libcurl from asking first (100-continue) before a large body.
         lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
         lines.append("Expect:")
@@ -83,7 +87,7 @@ class Exchange:
         self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
         self._head.clear()
         self._body.clear()
-        self._room = MAX_ANSWER_BYTES
+        self._room = request.answer_bytes
 
     def answer(self) -> Response:
         """What came back, after a transfer that succeeded."""

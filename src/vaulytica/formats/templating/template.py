@@ -18,7 +18,7 @@ from jinja2.runtime import Context, Undefined
 
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event
-from vaulytica.formats.document import DocumentFormat, custom_context
+from vaulytica.formats.document import DocumentFormat, Layout, custom_context
 from vaulytica.formats.templating.bounds import (
     Composed,
     Literal,
@@ -37,11 +37,17 @@ class TemplateFormat(DocumentFormat):
     """The document is what the template renders, which must be a JSON object."""
 
     name = "template"
+    has_layouts = True
 
     def __init__(
-        self, template: str, *, dumps: Dumps = compact_json, max_bytes: int = MAX_BYTES
+        self,
+        template: str,
+        *,
+        dumps: Dumps = compact_json,
+        layout: Layout | str | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        super().__init__(dumps=dumps)
+        super().__init__(dumps=dumps, layout=layout)
         self._max_bytes = max_bytes
         self._template = _compile(template, max_bytes)
 

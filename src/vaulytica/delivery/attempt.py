@@ -1,0 +1,175 @@
+"""Attempt: one request for a batch, when its pace allows, and what its answer means for each event."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import (
+    MAX_WORDS,
+    Deferred,
+    Delivered,
+    Outcome,
+    Reason,
+    ReasonKind,
+    Rejected,
+    are_all,
+)
+from vaulytica.delivery.pace import Heard, Signal
+from vaulytica.delivery.ports import Clock, Confirmed, Flow, turn
+from vaulytica.delivery.request import Request, Response
+from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_line
+
+
+class Attempt(msgspec.Struct):
+    """One request made for a batch: what became of each event, and of how many bytes the request was.
+
+    `excused`: the fault, if any, is the whole destination's, which is busy or down.
+    """
+
+    outcomes: list[Outcome]
+    size: int
+    excused: bool
+    response: Response | None = None
+    failure: TransportFailure | AuthFailure | None = None
+
+
+def attempt(
+    lane: Lane, batch: Batch, clock: Clock, *, patient: bool = True, again: bool = False
+) -> Flow[Attempt]:
+    """One request for the batch, when its pace allows, signed anew; and what its answer means.
+
+    An impatient one waits only where the destination or its rate limit say so. `again`: this batch
+    has been tried before.
+    """
+    destination, pace = lane.destination, lane.pace
+    request = destination.request(batch)
+    size = lane.bounds.size([item.part for item in batch.items])
+    count = len(batch)
+    yield from turn(lambda: pace.admit(clock.monotonic(), count, size, patient=patient))
+    began = clock.monotonic()
+    made: Attempt | None = None
+    try:
+        made = yield from _made(destination, request, batch, clock, size)
+    finally:
+        if made is None:  # stopped on the way: nothing was heard
+            pace.leave()
+    signal = _signal(made, clock.monotonic() - began, again=again)
+
+    def heed() -> float:
+        if signal is None:
+            pace.leave()
+        else:
+            made.excused = pace.heed(clock.monotonic(), signal)
+        return 0.0
+
+    yield from turn(heed)
+    format = destination.format
+    if isinstance(format, Confirmed) and made.response is not None and signal and signal.delivered:
+        made.outcomes = yield from format.confirm(destination, made.response, batch, clock)
+        _tell(made.outcomes, made.response, destination, clock)
+    return made
+
+
+def _made(
+    destination: Destination, request: Request, batch: Batch, clock: Clock, size: int
+) -> Flow[Attempt]:
+    try:
+        response = yield from destination.auth.flow(request, clock.time())
+    except TransportFailure as failure:
+        outcome = _outcome_of_failure(failure, destination)
+        return Attempt([outcome] * len(batch), size, False, None, failure)
+    except AuthFailure as failure:
+        outcome = _outcome_of_no_credentials(failure, destination)
+        return Attempt([outcome] * len(batch), size, False, None, failure)
+    outcomes = destination.format.settle(response, batch)
+    _tell(outcomes, response, destination, clock)
+    return Attempt(outcomes, size, False, response)
+
+
+_FAILURE_REASONS = {
+    FailureKind.TLS: ReasonKind.TLS,
+    FailureKind.TIMEOUT: ReasonKind.TIMEOUT,
+    FailureKind.REQUEST: ReasonKind.REJECTED,
+}
+
+
+def _outcome_of_failure(failure: TransportFailure, destination: Destination) -> Outcome:
+    kind = _FAILURE_REASONS.get(failure.kind, ReasonKind.UNREACHABLE)
+    reason = Reason(kind, destination.redact(one_line(str(failure))))
+    return Deferred(reason) if failure.retryable else Rejected(reason)
+
+
+def _outcome_of_no_credentials(failure: AuthFailure, destination: Destination) -> Outcome:
+    reason = Reason(ReasonKind.AUTH, destination.redact(one_line(str(failure))))
+    return Deferred(reason, failure.retry_after) if failure.retryable else Rejected(reason)
+
+
+def _tell(
+    outcomes: list[Outcome], response: Response, destination: Destination, clock: Clock
+) -> None:
+    """Make the outcomes such as may be shown; formats often give many events the very same one."""
+    first = outcomes[0]
+    if isinstance(first, Delivered) and first.note is None and are_all(outcomes, first):
+        return
+    told: dict[int, Outcome] = {}
+    for position, outcome in enumerate(outcomes):
+        if isinstance(outcome, Delivered) and outcome.note is None:
+            continue
+        if (known := told.get(id(outcome))) is None:
+            known = told[id(outcome)] = _told(outcome, response, destination, clock)
+        outcomes[position] = known
+
+
+def _told(outcome: Outcome, response: Response, destination: Destination, clock: Clock) -> Outcome:
+    """The outcome as it may be shown: no secrets in it, not too long, and with the wait asked for."""
+    if isinstance(outcome, Delivered):
+        return replace(outcome, note=_shown(outcome.note or "", destination))
+    reason = replace(outcome.reason, text=_shown(outcome.reason.text, destination))
+    if isinstance(outcome, Rejected):
+        return Rejected(reason)
+    asked = outcome.retry_after
+    return Deferred(reason, response.retry_after(clock.time()) if asked is None else asked)
+
+
+def _shown(text: str, destination: Destination) -> str:
+    # Redact first: a cut through a secret would leave half of it unrecognised.
+    text = destination.redact(text)
+    return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"
+
+
+_NOT_REACHED = frozenset({FailureKind.RESOLVE, FailureKind.CONNECT, FailureKind.PROXY})
+_DESTINATIONS_FAULTS = frozenset({ReasonKind.SERVER, ReasonKind.UNREACHABLE, ReasonKind.TIMEOUT})
+
+
+def _signal(made: Attempt, latency: float, *, again: bool) -> Signal | None:
+    """What an attempt tells of the destination; None if it tells nothing."""
+    if isinstance(made.failure, AuthFailure):
+        return None  # it is the token's issuer that has failed
+    if made.failure is not None:
+        reached = made.failure.kind not in _NOT_REACHED
+        return Signal(Heard.FAILED if reached else Heard.UNREACHED, latency, again=again)
+    outcomes, first = made.outcomes, made.outcomes[0]
+    if isinstance(first, Delivered) and are_all(outcomes, first):
+        return Signal(Heard.BUSY if first.busy else Heard.WELL, latency, len(outcomes), again=again)
+    delivered, hold = 0, None
+    heard = Heard.WELL
+    for outcome in outcomes:
+        if isinstance(outcome, Delivered):
+            delivered += 1
+            if outcome.busy:
+                heard = Heard.BUSY
+        elif isinstance(outcome, Deferred):
+            kind = outcome.reason.kind
+            if outcome.retry_after:
+                hold = max(hold or 0.0, outcome.retry_after)
+            if kind is ReasonKind.THROTTLED:
+                heard = Heard.BUSY
+            elif heard is Heard.WELL and kind in _DESTINATIONS_FAULTS:
+                heard = Heard.FAILED
+    if heard is Heard.FAILED and delivered:
+        heard = Heard.WELL  # it has trouble with some of the events only
+    return Signal(heard, latency, delivered, hold, again)

@@ -1,0 +1,16 @@
+"""Lane: one destination, with what has been learnt of it: its pace, and how large requests may be."""
+
+from __future__ import annotations
+
+from vaulytica.delivery.batching import Bounds
+from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.pace import Pace
+
+
+class Lane:
+    """Shared by all flows to one destination, for the sender's life. Changed only in a `Turn`."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+        self.pace = Pace(destination.pace)
+        self.bounds = Bounds(destination.limits)

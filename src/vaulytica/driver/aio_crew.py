@@ -1,0 +1,158 @@
+"""The tasks of one stream: as `crew`, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any
+
+from vaulytica.delivery.policy import Random
+from vaulytica.delivery.ports import Clock
+from vaulytica.delivery.report import Report
+from vaulytica.delivery.run import Run
+from vaulytica.driver.aio import AsyncDriver
+
+Source = Iterable[object] | AsyncIterable[object]
+
+
+class AsyncCrew:
+    """One task reads the source, workers are begun as they are needed; the caller takes the reports."""
+
+    def __init__(
+        self, run: Run, driver: AsyncDriver, source: Source, clock: Clock, rng: Random
+    ) -> None:
+        self._run, self._driver, self._source = run, driver, source
+        self._clock, self._rng = clock, rng
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = _Changed()
+        self._workers = self._idle = 0
+        self._begun = self._stopped = False
+        self._reader: asyncio.Task[None] | None = None
+        self._error: BaseException | None = None
+
+    async def reports(self) -> AsyncIterator[Report]:
+        """Begin, and give the reports as they come, till all is settled; an error of the source ends it."""
+        self._reader = self._start(self._read)
+        try:
+            while True:
+                while not self._run.reports and not self._is_over():
+                    await self._changed.wait()
+                if not self._run.reports or self._error is not None:
+                    break
+                report = self._run.reports.popleft()
+                self._changed.tell()
+                yield report
+        finally:
+            await self.stop()
+        if self._error is not None:
+            raise self._error
+
+    async def stop(self) -> None:
+        """Cancel what is under way."""
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def halt(self, why: str) -> None:
+        """Read no further, and begin nothing more."""
+        self._run.halt(why)
+        if self._reader is not None:
+            self._reader.cancel()
+        self._changed.tell()
+
+    def _is_over(self) -> bool:
+        return self._run.finished or self._stopped or self._error is not None
+
+    async def _read(self) -> None:
+        if isinstance(self._source, AsyncIterable):
+            async for entry in self._source:
+                await self._put(entry)
+        else:
+            for entry in self._source:
+                await self._put(entry)
+        self._run.end()
+        self._hand_over()
+
+    async def _put(self, entry: object) -> None:
+        run = self._run
+        if run.put(entry, self._clock.monotonic()):
+            self._hand_over()
+            await asyncio.sleep(0)  # the source may never give the others a turn
+            while not run.hungry:
+                await self._changed.wait()
+        elif not self._workers:
+            self._hand_over()  # one, who watches how long the first has waited
+
+    def _hand_over(self) -> None:
+        """Wake everybody, and begin a worker where there is more to do than idle ones."""
+        self._changed.tell()
+        if self._is_over():
+            return
+        wanted = min(self._run.width, self._workers + max(1, len(self._run.ready)) - self._idle)
+        while self._workers < wanted:
+            self._workers += 1
+            self._start(self._work)
+
+    async def _work(self) -> None:
+        run = self._run
+        while (got := run.take(self._clock, self._rng)) is not None:
+            if isinstance(got, float):
+                self._changed.tell()  # what was not sent may be reported
+                self._idle += 1
+                try:
+                    await self._changed.wait(got)
+                finally:
+                    self._idle -= 1
+                continue
+            self._changed.tell()  # there is room for more
+            run.settle(got, await self._driver.run(got.flow))
+            self._changed.tell()
+        self._changed.tell()
+
+    def _start(self, job: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(self._guarded(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the caller's code: the caller gets it
+            self._error = self._error or error
+            self._changed.tell()
+
+
+class _Changed:
+    """Something has changed: whoever waits may look again."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def wait(self, seconds: float = float("inf")) -> None:
+        """Until it is told, for so many seconds at most."""
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+        self._waiting.append(told)
+        timer = None
+        if seconds < float("inf"):
+            timer = loop.call_later(seconds, _resolve, told)
+        try:
+            await told
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def tell(self) -> None:
+        """Wake all."""
+        waiting, self._waiting = self._waiting, []
+        for told in waiting:
+            _resolve(told)
+
+
+def _resolve(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)

@@ -1,0 +1,115 @@
+"""Indexer acknowledgement: a 200 says that a batch was received; one asks later whether it is indexed.
+
+By Splunk's manual, "About HTTP Event Collector Indexer Acknowledgment": every request names a channel;
+a 200 has an `ackId`, by which `/services/collector/ack` tells, once, that the batch is indexed. `false`
+also means that the id is not known, so that only a deadline ends the asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from vaulytica.delivery.outcome import Deferred, Delivered, Outcome, Reason, ReasonKind, words
+from vaulytica.delivery.ports import Clock, Flow, turn
+from vaulytica.delivery.request import Header, Request, Response
+from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
+from vaulytica.formats.splunk_hec.answers import ack_id_of, answer_of, settle
+from vaulytica.formats.splunk_hec.channel import Channel, Channels, Ticket
+from vaulytica.formats.splunk_hec.endpoint import sibling, with_query
+from vaulytica.formats.splunk_hec.options import SplunkOptions
+from vaulytica.jsonvalues import Dumps
+
+if TYPE_CHECKING:
+    from vaulytica.delivery.batching import Batch
+    from vaulytica.delivery.destination import Destination
+
+
+class Acknowledgement:
+    """Holds batches back until an indexer has acknowledged them, or their time is up."""
+
+    def __init__(self, options: SplunkOptions, url: str, dumps: Dumps) -> None:
+        if sibling(url, "ack") is None:
+            raise WebhookConfigError(
+                "format_options: ack needs a url whose path ends in /services/collector/event (or raw)"
+            )
+        self._timeout = options.ack_timeout
+        self._interval = options.ack_interval
+        self._dumps = dumps
+        self._channels = Channels(options.channel)
+
+    def headers(self, batch: Batch) -> tuple[Header, ...]:
+        """What the request for this batch has to say of its channel."""
+        return self._channels.sending(batch).headers
+
+    def confirm(
+        self, destination: Destination, response: Response, batch: Batch, clock: Clock
+    ) -> Flow[list[Outcome]]:
+        """Wait until the batch is indexed; if it is not in time, what was delivered is deferred."""
+        outcomes = settle(response, len(batch), ack=True)
+        id = ack_id_of(response)
+        if id is None:
+            # It stopped at an event. Those before it were taken, but there is no id to ask for them;
+            # sent again they would be there twice.
+            note = f"taken, but not acknowledged: HTTP {response.status} without an ackId"
+            return [replace(o, note=note) if isinstance(o, Delivered) else o for o in outcomes]
+        began = clock.monotonic()
+        channel = self._channels.taken(batch, response)
+        ticket = Ticket(id, channel, began + self._timeout)
+        yield from turn(lambda: channel.add(ticket, began, self._interval))
+        try:
+            yield from self._until_settled(ticket, destination, clock)
+        finally:
+            channel.drop(ticket)
+        if ticket.indexed:
+            return outcomes
+        seconds = clock.monotonic() - began
+        in_time = seconds < self._timeout
+        why = "the id was given to a later batch" if in_time else channel.said
+        text = (
+            f"HTTP {response.status}: taken (ackId {id}), but not acknowledged by an indexer "
+            f"after {seconds:.0f} s: {why}"
+        )
+        late = Deferred(Reason(ReasonKind.TIMEOUT, text, response.status), 0.0)
+        return [late if isinstance(o, Delivered) else o for o in outcomes]
+
+    def _until_settled(self, ticket: Ticket, destination: Destination, clock: Clock) -> Flow[None]:
+        """Poll, or wait while another flow polls for this channel, until there is nothing left to ask."""
+        channel = ticket.channel
+        lease = 2 * destination.timeout  # for a poll, and what auth may send before it
+        while asked := (yield from _asked(ticket, lease, clock)):
+            acks, said = yield from self._poll(channel, asked, destination, clock)
+            yield from turn(_heeding(channel, asked, acks, said, clock))
+
+    def _poll(
+        self, channel: Channel, asked: Sequence[Ticket], destination: Destination, clock: Clock
+    ) -> Flow[tuple[Any, str]]:
+        """What the collector says of these tickets, or None; and its answer in words."""
+        url = sibling(destination.url, "ack") or destination.url
+        request = Request(
+            with_query(url, {"channel": channel.guid}),
+            (*destination.headers, *channel.headers),
+            self._dumps({"acks": [ticket.id for ticket in asked]}),
+            destination.timeout,
+        )
+        try:
+            response = yield from destination.auth.flow(request, clock.time())
+        except (TransportFailure, AuthFailure) as failure:
+            return None, f"no answer when asked: {failure}"
+        said = f"when asked, HTTP {response.status}{words(response)}"
+        return (answer_of(response).get("acks") if response.status == 200 else None), said
+
+
+def _asked(ticket: Ticket, lease: float, clock: Clock) -> Flow[list[Ticket]]:
+    """Wait until it is this flow's turn to poll; for which tickets."""
+    asked: list[Ticket] = []
+    yield from turn(lambda: ticket.channel.ask(ticket, clock.monotonic(), lease, asked))
+    return asked
+
+
+def _heeding(
+    channel: Channel, asked: list[Ticket], acks: Any, said: str, clock: Clock
+) -> Callable[[], float]:
+    return lambda: channel.heed(asked, acks, said, clock.monotonic())

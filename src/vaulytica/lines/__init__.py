@@ -1,0 +1,21 @@
+"""Lines: events read from NDJSON at full speed, their data checked to be JSON and left as bytes.
+
+The checks look at one column of many lines at once, in C, and at single lines only where one fails.
+"""
+
+from __future__ import annotations
+
+from vaulytica.lines.decoding import decode, decode_values
+from vaulytica.lines.line import Line, SeverityName
+from vaulytica.lines.thorough import is_too_many_digits, read, too_many_digits, why_not_json
+
+__all__ = [
+    "Line",
+    "SeverityName",
+    "decode",
+    "decode_values",
+    "is_too_many_digits",
+    "read",
+    "too_many_digits",
+    "why_not_json",
+]

@@ -1,0 +1,145 @@
+"""Streams: events on their way from a source to a destination, and a report of each batch as it comes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Self
+
+from vaulytica.delivery.policy import Random
+from vaulytica.delivery.ports import Clock
+from vaulytica.delivery.report import Report
+from vaulytica.delivery.run import Left, Run
+from vaulytica.driver.aio import AsyncDriver
+from vaulytica.driver.crew import Crew
+from vaulytica.driver.sync import Driver
+
+if TYPE_CHECKING:
+    from vaulytica.driver.aio_crew import Source
+
+OnReport = Callable[[Report], object]
+
+
+class _Stream:
+    """What both streams share."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._begun = False
+
+    @property
+    def report(self) -> Report:
+        """All that is settled so far."""
+        return self._run.total()
+
+    @property
+    def in_flight(self) -> int:
+        """Batches that are under way."""
+        return self._run.in_flight
+
+    def untaken(self) -> list[Report]:
+        """Of a stream that was stopped: the reports that nobody has taken."""
+        reports = list(self._run.reports)
+        self._run.reports.clear()
+        return reports
+
+    def left(self) -> Left:
+        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
+        return self._run.left()
+
+    def __del__(self) -> None:
+        if not self._begun:
+            warnings.warn(
+                "a stream was made and nothing of it sent: iterate over it, or call run()",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+
+class Stream(_Stream):
+    """Iterate for a `Report` of each batch, or call `run()` for all of it. Stops when closed.
+
+    `report` is the total so far: counts, and the first events that were not delivered.
+    """
+
+    def __init__(
+        self, run: Run, driver: Driver, source: Iterable[object], clock: Clock, rng: Random
+    ) -> None:
+        super().__init__(run)
+        self._crew = Crew(run, driver, source, clock, rng)
+        self._reports: Iterator[Report] | None = None
+
+    def run(self, on_report: OnReport | None = None) -> Report:
+        """Send all of it; returns the total. `on_report` hears of each batch."""
+        for report in self:
+            if on_report is not None:
+                on_report(report)
+        return self.report
+
+    def halt(self, why: str = "the stream was halted") -> None:
+        """Read no further and begin nothing more; go on iterating for what is under way."""
+        self._crew.halt(why)
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way may still arrive."""
+        self._begun = True
+        self._crew.stop()
+
+    def __iter__(self) -> Iterator[Report]:
+        return self
+
+    def __next__(self) -> Report:
+        if self._reports is None:
+            self._begun = True
+            self._reports = self._crew.reports()
+        return next(self._reports)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncStream(_Stream):
+    """The same for asyncio: `async for report in stream`, or `await stream.run()`."""
+
+    def __init__(
+        self, run: Run, driver: AsyncDriver, source: Source, clock: Clock, rng: Random
+    ) -> None:
+        from vaulytica.driver.aio_crew import AsyncCrew  # asyncio is slow to import
+
+        super().__init__(run)
+        self._crew = AsyncCrew(run, driver, source, clock, rng)
+        self._reports: AsyncIterator[Report] | None = None
+
+    async def run(self, on_report: OnReport | None = None) -> Report:
+        """Send all of it; returns the total. `on_report` hears of each batch."""
+        async for report in self:
+            if on_report is not None:
+                on_report(report)
+        return self.report
+
+    def halt(self, why: str = "the stream was halted") -> None:
+        """Read no further and begin nothing more; go on iterating for what is under way."""
+        self._crew.halt(why)
+
+    async def aclose(self) -> None:
+        """Stop: what is under way is cancelled, and may have arrived."""
+        self._begun = True
+        await self._crew.stop()
+
+    def __aiter__(self) -> AsyncIterator[Report]:
+        return self
+
+    async def __anext__(self) -> Report:
+        if self._reports is None:
+            self._begun = True
+            self._reports = self._crew.reports()
+        return await anext(self._reports)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,145 @@
+"""What a destination says of a whole batch: halves, until the event that is at fault stands alone."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.heart import Canned, LinesFormat, batch_of, delivered, destination, guide_event
+from vaulytica.delivery.batching import Batch, Bounds
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import (
+    Deferred,
+    Delivered,
+    Outcome,
+    Reason,
+    ReasonKind,
+    Rejected,
+    Result,
+    outcome_of_status,
+)
+from vaulytica.delivery.policy import RetryPolicy
+from vaulytica.delivery.request import Request, Response
+
+
+class PlainLines(LinesFormat):
+    """Lines whose destination says one thing of them all."""
+
+    def settle(self, response: Response, batch: Batch) -> list[Outcome]:
+        return [outcome_of_status(response)] * len(batch)
+
+
+class StoppingLines(LinesFormat):
+    """Lines whose destination stops at the first it cannot read: the body names it."""
+
+    def settle(self, response: Response, batch: Batch) -> list[Outcome]:
+        if response.status == 200:
+            return [Delivered(200)] * len(batch)
+        at = json.loads(response.body)
+        bad = Rejected(Reason(ReasonKind.REJECTED, f"line {at}"))
+        unread = Deferred(Reason(ReasonKind.UNREAD, f"stopped at line {at}"))
+        return [Delivered(400)] * at + [bad] + [unread] * (len(batch) - at - 1)
+
+
+def sent(canned: Canned) -> list[list[int]]:
+    """The numbers of the events in each request."""
+    return [
+        [json.loads(line)["data"]["n"] for line in request.body.splitlines()]
+        for request in canned.requests
+    ]
+
+
+def run(canned: Canned, lane: Lane, count: int) -> list[Result]:
+    events = [guide_event(data={"n": n, "pad": "x" * 50}) for n in range(count)]
+    return delivered(canned, lane, batch_of(lane.destination.format, *events))
+
+
+def lane_of(format: LinesFormat) -> Lane:
+    return Lane(destination(format=format, retry=RetryPolicy(max_retries=0)))
+
+
+def takes_at_most(limit: int) -> object:
+    """A destination that answers 413 to larger bodies, and never asks how many events are in them."""
+
+    def answer(request: Request) -> Response:
+        return Response(413 if len(request.body) > limit else 200)
+
+    return answer
+
+
+@given(count=st.integers(1, 40), limit=st.integers(50, 4000))
+def test_413_is_cut_in_halves_until_one_event_stands_alone(count: int, limit: int) -> None:
+    lane = lane_of(PlainLines(1000, 10**6))
+    canned = Canned(*[takes_at_most(limit)] * (2 * count))  # type: ignore[list-item]
+    results = run(canned, lane, count)
+    size = len(PlainLines().encode(guide_event(data={"n": 10, "pad": "x" * 50})))
+    assert len(results) == count
+    for result in results:
+        if result.delivered:
+            continue
+        assert isinstance(result.outcome, Rejected)
+        assert result.outcome.reason.kind is ReasonKind.TOO_LARGE
+        assert limit <= size
+    taken = [n for numbers, r in zip(sent(canned), canned.requests, strict=True)
+             for n in numbers if len(r.body) <= limit]  # fmt: skip
+    assert sorted(taken) == [n for n, result in enumerate(results) if result.delivered]
+    assert taken == sorted(taken), "the order of the events is kept"
+
+
+def test_the_size_that_was_too_large_is_learnt() -> None:
+    lane = lane_of(PlainLines(1000, 10**6))
+    canned = Canned(Response(413), Response(200), Response(200))
+    run(canned, lane, 10)
+    assert lane.bounds.max_bytes == len(canned.requests[0].body) // 2
+    assert lane.bounds.max_bytes < len(PlainLines(1000, 10**6).join([b"x"] * 10**6))
+
+
+def test_a_bound_is_never_learnt_upwards() -> None:
+    bounds = Bounds(PlainLines(10, 1000).limits)
+    bounds.learn(800)
+    bounds.learn(5000)
+    assert bounds.max_bytes == 400
+
+
+@given(bad=st.sets(st.integers(0, 19)), count=st.integers(1, 20))
+def test_400_for_a_whole_batch_finds_the_events_at_fault(bad: set[int], count: int) -> None:
+    def answer(request: Request) -> Response:
+        numbers = {json.loads(line)["data"]["n"] for line in request.body.splitlines()}
+        return Response(400, (), b"cannot read it") if numbers & bad else Response(200)
+
+    canned = Canned(*[answer] * (2 * count))
+    results = run(canned, lane_of(PlainLines(1000, 10**6)), count)
+    assert [result.delivered for result in results] == [n not in bad for n in range(count)]
+    assert all(r.attempts <= 6 for r in results)
+
+
+@given(bad=st.sets(st.integers(0, 19)), count=st.integers(1, 20))
+def test_what_a_destination_did_not_read_is_sent_again_at_once(bad: set[int], count: int) -> None:
+    taken: list[int] = []
+
+    def answer(request: Request) -> Response:
+        for at, line in enumerate(request.body.splitlines()):
+            number = json.loads(line)["data"]["n"]
+            if number in bad:
+                return Response(400, (), str(at).encode())
+            taken.append(number)
+        return Response(200)
+
+    canned = Canned(*[answer] * (count + 1))
+    results = run(canned, lane_of(StoppingLines(1000, 10**6)), count)
+    assert taken == [n for n in range(count) if n not in bad], "once each, in order"
+    assert [result.delivered for result in results] == [n not in bad for n in range(count)]
+    assert canned.waits == []
+
+
+def test_a_destination_that_reads_nothing_is_given_up_on_as_any_other() -> None:
+    class Deaf(LinesFormat):
+        def settle(self, response: Response, batch: Batch) -> list[Outcome]:
+            return [Deferred(Reason(ReasonKind.UNREAD, "read nothing"))] * len(batch)
+
+    canned = Canned(Response(200))
+    (first, *_) = run(canned, lane_of(Deaf()), 3)
+    assert first.attempts == 1
+    assert isinstance(first.outcome, Deferred)

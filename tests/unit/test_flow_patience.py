@@ -1,0 +1,116 @@
+"""What costs an event its retries, and what does not: a destination that is busy or down for all."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.deliveries import LockedAuth
+from support.heart import Canned, batch_of, delivered, destination, guide_event, reason_of
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import Result
+from vaulytica.delivery.pace import Heard, Pace, Signal
+from vaulytica.delivery.policy import ONCE, RetryPolicy
+from vaulytica.delivery.request import Response
+from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
+
+POLICY = RetryPolicy(max_retries=2, initial_delay=1.0, jitter=False)
+BUSY, WELL, BROKEN = Response(503), Response(200), Response(500)
+
+
+class Blaming(Pace):
+    """Holds the destination to be at fault, or not, as it is told; and keeps what it heard."""
+
+    def __init__(self, *verdicts: bool) -> None:
+        super().__init__()
+        self.verdicts = list(verdicts)
+        self.signals: list[Signal] = []
+
+    def heed(self, now: float, signal: Signal) -> bool:
+        super().heed(now, signal)
+        self.signals.append(signal)
+        return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
+
+
+def one(canned: Canned, pace: Pace, *, patience: float = 300.0, **more: object) -> Result:
+    lane = Lane(destination(retry=POLICY, patience=patience))
+    lane.pace = pace
+    (result,) = delivered(canned, lane, batch_of(lane.destination.format, guide_event()), **more)
+    return result
+
+
+def test_an_attempt_that_failed_for_all_costs_nothing() -> None:
+    result = one(Canned(*[BUSY] * 20, WELL), Blaming(True), patience=10_000.0)
+    assert result.delivered
+    assert result.attempts == 21
+
+
+def test_an_attempt_that_failed_by_itself_counts() -> None:
+    result = one(Canned(*[BUSY] * 3), Blaming(False))
+    assert not result.delivered
+    assert result.attempts == 3
+    assert reason_of(result).text.startswith("all 3 attempts failed, the last with")
+
+
+def test_those_that_count_are_counted_whatever_lies_between() -> None:
+    pace = Blaming(False, True, True, False, True, False)
+    result = one(Canned(*[BUSY] * 6), pace)
+    assert not result.delivered
+    assert result.attempts == 6
+
+
+def test_patience_ends() -> None:
+    canned = Canned(*[BUSY] * 7, took=9.0)
+    result = one(canned, Blaming(True), patience=50.0)
+    assert not result.delivered
+    assert reason_of(result).text.startswith("the destination was busy or down for 50 s, and")
+    assert 50 <= sum(canned.delays) + 9 * result.attempts <= 65
+
+
+def test_a_single_events_caller_has_a_schedule_of_their_own() -> None:
+    result = one(Canned(*[BUSY] * 3), Blaming(True), patient=False)
+    assert result.attempts == 3
+
+
+def test_who_wants_no_retries_gets_none() -> None:
+    lane = Lane(destination(retry=RetryPolicy(max_retries=0)))
+    lane.pace = Blaming(True)
+    batch = batch_of(lane.destination.format, guide_event())
+    (result,) = delivered(Canned(BUSY), lane, batch)
+    assert result.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "heard", "hold"),
+    [
+        (WELL, Heard.WELL, None),
+        (Response(400), Heard.WELL, None),
+        (Response(404), Heard.WELL, None),
+        (BROKEN, Heard.FAILED, None),
+        (BUSY, Heard.BUSY, None),
+        (Response(429, {"Retry-After": "7"}), Heard.BUSY, 7.0),
+        (Response(429, {"X-RateLimit-Reset": "9"}), Heard.BUSY, 9.0),
+        (Response(502, {"Retry-After": "3"}), Heard.FAILED, 3.0),
+        (TransportFailure(FailureKind.CONNECT, "no"), Heard.UNREACHED, None),
+        (TransportFailure(FailureKind.RESOLVE, "no"), Heard.UNREACHED, None),
+        (TransportFailure(FailureKind.BROKEN, "no"), Heard.FAILED, None),
+        (TransportFailure(FailureKind.TIMEOUT, "no"), Heard.FAILED, None),
+        (TransportFailure(FailureKind.TLS, "no", retryable=False), Heard.FAILED, None),
+    ],
+    ids=repr,
+)
+def test_what_the_pace_is_told(answer: object, heard: Heard, hold: float | None) -> None:
+    pace = Blaming(False)
+    one(Canned(*[answer] * 3, took=0.25), pace)  # type: ignore[list-item]
+    signal = pace.signals[0]
+    assert [one.again for one in pace.signals] == [n > 0 for n in range(len(pace.signals))]
+    assert (signal.heard, signal.hold, signal.latency) == (heard, hold, 0.25)
+    assert signal.delivered == (answer is WELL)
+
+
+def test_a_missing_token_tells_nothing_of_the_destination() -> None:
+    pace = Blaming(False)
+    lane = Lane(destination(retry=ONCE, auth=LockedAuth(AuthFailure("no token", retryable=True))))
+    lane.pace = pace
+    delivered(Canned(), lane, batch_of(lane.destination.format, guide_event()))
+    assert pace.signals == []
+    assert pace.in_flight == 0
