@@ -1,140 +1,76 @@
-"""Run all benchmarks and print the tables; `--write` puts them into docs/BENCHMARKS.md."""
+"""Run the benchmarks and print their tables; `--write` puts them into docs/BENCHMARKS.md."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
-
-from bench.contestants import ASYNC, SYNC, Contestant
-from bench.receiver import receiver
-
-DOCUMENT = Path(__file__).parent.parent / "docs" / "BENCHMARKS.md"
-BEGIN, END = "<!-- begin: make bench -->", "<!-- end: make bench -->"
-
-
-def compare(contestants: dict[str, Contestant], url: str, rounds: int, seconds: float) -> list[str]:
-    """Take turns, round after round, so that the machine's noise meets all alike; medians."""
-    sizes = {name: _size(contestant, url, seconds) for name, contestant in contestants.items()}
-    rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, contestant in contestants.items():
-            rates[name].append(_rate(contestant, url, sizes[name]))
-    baseline = next(iter(contestants))
-    rows = ["| contestant | events/s | ratio to the first |", "|---|---:|---:|"]
-    for name, measured in rates.items():
-        ratio = statistics.median(a / b for a, b in zip(measured, rates[baseline], strict=True))
-        rows.append(f"| {name} | {statistics.median(measured):,.0f} | {ratio:.2f} |")
-    return rows
-
-
-def _size(contestant: Contestant, url: str, seconds: float) -> int:
-    contestant(url, 50)
-    return max(50, int(_rate(contestant, url, 200) * seconds))
-
-
-def _rate(contestant: Contestant, url: str, n: int) -> float:
-    started = time.perf_counter()
-    contestant(url, n)
-    return n / (time.perf_counter() - started)
-
-
-BASE_IMPORT = "import pydantic\nclass M(pydantic.BaseModel):\n x: int\n"
-OUR_IMPORT = "import vaulytica.integrations.webhook\n"
-SEND_BATCH = """
-from vaulytica.integrations.webhook import WebhookConfig, WebhookSender
-events = ({{"type": "file_shared_externally", "data": {{"n": n}}}} for n in range(10_000))
-with WebhookSender(WebhookConfig(url={url!r})) as sender:
-    assert sender.send_batch(events) == 10_000
-"""
-# The kernel's own high-water mark; getrusage would count the parent's memory at the fork.
-PRINT_PEAK = """
 import re
-print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-"""
+from collections.abc import Callable
+
+from bench.machine import HERE, OURS, SYSTEM
+
+DOCUMENT = HERE / "docs" / "BENCHMARKS.md"
+CORES = "" if OURS is None else "; who is measured on one core, the receiver on another"
 
 
-def start_up(rounds: int) -> list[str]:
-    """Seconds to start an interpreter with the import, less an interpreter with none."""
-    costs: dict[str, list[float]] = {"": [], BASE_IMPORT: [], OUR_IMPORT: []}
-    for _ in range(rounds):
-        for code, measured in costs.items():
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            measured.append(time.perf_counter() - started)
-    bare, base, ours = (statistics.median(measured) for measured in costs.values())
-    ratio = (ours - bare) / (base - bare)
-    return [
-        "| import | ms above the bare interpreter | ratio |",
-        "|---|---:|---:|",
-        f"| pydantic, and one model | {1000 * (base - bare):.0f} | 1.00 |",
-        f"| vaulytica.integrations.webhook | {1000 * (ours - bare):.0f} | {ratio:.2f} |",
-    ]
+def single(options: argparse.Namespace) -> list[str]:
+    from bench.single import single
+
+    return single(options.rounds, options.seconds)
 
 
-def memory(url: str) -> list[str]:
-    """The most memory that 10 000 events through `send_batch` take, above the interpreter's own."""
+def batches(options: argparse.Namespace) -> list[str]:
+    from bench.batches import batches
 
-    def peak(code: str) -> float:
-        ran = subprocess.run(
-            [sys.executable, "-c", code + PRINT_PEAK], check=True, capture_output=True
-        )
-        return int(ran.stdout) / 1024
-
-    above = peak(SEND_BATCH.format(url=url)) - peak("")
-    return [f"10,000 events through `send_batch`: {above:.0f} MiB above the interpreter's own."]
+    return batches(options.rounds, options.events)
 
 
-def report(rounds: int, seconds: float) -> str:
-    """All tables as Markdown."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    ours, theirs = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
-    if ours is not None:
-        os.sched_setaffinity(0, {ours})
-    with receiver(theirs) as (url, name):
-        system = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-        where = f"client on one core, receiver ({name}) on another"
-        how = f"medians of {rounds} rounds of {seconds:g} s in which all take turns"
-        lines = [
-            f"{system}; {where}; {how}.",
-            "",
-            "### One after another",
-            "",
-            *compare(SYNC, url, rounds, seconds),
-            "",
-            "### 50 in flight",
-            "",
-            *compare(ASYNC, url, rounds, seconds),
-            "",
-            "### Start-up",
-            "",
-            *start_up(2 * rounds + 1),
-            "",
-            "### Memory",
-            "",
-            *memory(url),
-        ]
-    return "\n".join(lines)
+def bulk(options: argparse.Namespace) -> list[str]:
+    from bench.bulk import bulk
+
+    return bulk(options.rounds, max(1000, options.events // 4))
+
+
+def memory(options: argparse.Namespace) -> list[str]:
+    from bench.memory import memory
+
+    return memory(options.events)
+
+
+# Each part imports what it measures, so that one can be run without the peers of another.
+PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
+    "batches": batches,
+    "bulk": bulk,
+    "memory": memory,
+    "single": single,
+}
+
+
+def written(text: str, part: str, lines: str) -> str:
+    """The page with these lines between that part's two marks."""
+    marks = rf"(<!-- begin: {part} -->\n).*?(<!-- end: {part} -->)"
+    changed, found = re.subn(marks, lambda m: f"{m[1]}{lines}\n{m[2]}", text, flags=re.DOTALL)
+    if found != 1:
+        raise SystemExit(f"{DOCUMENT.name} has no place for the part {part}")
+    return changed
 
 
 def main() -> None:
     """Parse the options and run."""
     parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be repeated")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each contestant and round")
+    parser.add_argument("--seconds", type=float, default=0.5, help="single: for each and round")
+    parser.add_argument("--events", type=int, default=1_000_000, help="batches, memory; bulk: ¼")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {DOCUMENT.name}")
     options = parser.parse_args()
-    tables = report(options.rounds, options.seconds)
-    print(tables)
-    if options.write:
-        text = DOCUMENT.read_text()
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        DOCUMENT.write_text(f"{head}{BEGIN}\n{tables}\n{END}{tail}")
+    # What is measured starts as users have it: compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for part in options.only or PARTS:
+        lines = "\n".join([f"{SYSTEM}{CORES}.", "", *PARTS[part](options)])
+        print(f"### {part}\n\n{lines}\n", flush=True)
+        if options.write:
+            DOCUMENT.write_text(written(DOCUMENT.read_text(), part, lines))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import pty
 import signal
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from vaulytica.cli.send import _Sending
-from vaulytica.cli.tally import Tally
 from vaulytica.receiving.receiver import Misbehaviour, Receiver
 
 GOOD = '{"type":"good","data":{"n":%d}}'
@@ -241,15 +237,19 @@ def test_interrupted_while_a_pipe_given_by_name_says_nothing(start, receiver, tm
     assert b"the input after line 1 of pipe was not read" in err
 
 
-def test_interrupted_before_there_was_any_input():
-    async def main():
-        feed = SimpleNamespace(next=asyncio.Event().wait)
-        sending = asyncio.create_task(_Sending(None, feed, Tally(several=False), print).run())
-        await asyncio.sleep(0)
-        sending.cancel()
-        return await sending
-
-    assert asyncio.run(main()) == "nothing of the input was read"
+def test_interrupted_before_there_was_any_input(start, receiver):
+    process = start("send", "-", "--url", receiver.url)
+    deadline = time.monotonic() + 20
+    while not Path(f"/proc/{process.pid}/task").is_dir() or len(os.listdir(f"/proc/{process.pid}/task")) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert out.startswith(b"delivered 0 of 0 events")
+    assert b"interrupted: 0 sent, 0 not sent" in err
+    assert err.rstrip().endswith(b"nothing of the input was read")
 
 
 def test_progress_on_a_terminal(start, receiver, events):

@@ -263,6 +263,9 @@ class AsyncWire(Wire):
     async def aclose(self) -> None: ...
 
 
+_TICK = 1e-6  # seconds; a float since 1970 knows no less
+
+
 class _Skipping(selectors.SelectSelector):
     """Where a loop would wait for a timer, its clock moves there at once."""
 
@@ -272,7 +275,8 @@ class _Skipping(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         assert timeout is not None, "all tasks wait for each other, for ever"
-        self._clock.sleep(max(0.0, timeout))
+        if timeout > 0:
+            self._clock.sleep(max(timeout, _TICK))
         return super().select(0)
 
 
@@ -282,7 +286,7 @@ class OwnLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: OwnClock) -> None:
         super().__init__(_Skipping(clock))
         self.time = clock.monotonic  # type: ignore[method-assign]
-        self._clock_resolution = 1e-6  # of so large a float
+        self._clock_resolution = _TICK
 
 
 def on_wire(

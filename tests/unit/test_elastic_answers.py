@@ -74,7 +74,7 @@ def test_a_wrong_type_rejects_that_event_and_says_why() -> None:
         (400, "document_parsing_exception", Rejected, ReasonKind.REJECTED),
         (401, "security_exception", Rejected, ReasonKind.AUTH),
         (403, "security_exception", Rejected, ReasonKind.AUTH),
-        (403, "cluster_block_exception", Rejected, ReasonKind.REJECTED),
+        (403, "cluster_block_exception", Deferred, ReasonKind.SERVER),
         (404, "index_not_found_exception", Rejected, ReasonKind.REJECTED),
         (413, "circuit_breaking_exception", Rejected, ReasonKind.REJECTED),
         (408, "process_cluster_event_timeout_exception", Deferred, ReasonKind.SERVER),
@@ -268,3 +268,11 @@ def test_each_event_has_the_outcome_of_its_own_item(statuses: list[int]) -> None
             assert isinstance(outcome, Deferred if later else Rejected)
             assert reason_of(outcome).text.endswith(f"t{n}")
             assert reason_of(outcome).status == statuses[n]
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_write_block_passes_and_so_do_its_events(status: int) -> None:
+    error = {"type": "cluster_block_exception", "reason": "index [logs] blocked by: [FORBIDDEN/8]"}
+    outcome = one(status=status, error=error)
+    assert isinstance(outcome, Deferred)
+    assert "cluster_block_exception" in outcome.reason.text

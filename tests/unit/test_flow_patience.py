@@ -7,7 +7,7 @@ import pytest
 from support.deliveries import LockedAuth
 from support.heart import Canned, batch_of, delivered, destination, guide_event, reason_of
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import Result
+from vaulytica.delivery.outcome import ReasonKind, Result
 from vaulytica.delivery.pace import Heard, Pace, Signal
 from vaulytica.delivery.policy import ONCE, RetryPolicy
 from vaulytica.delivery.request import Response
@@ -114,3 +114,48 @@ def test_a_missing_token_tells_nothing_of_the_destination() -> None:
     delivered(Canned(), lane, batch_of(lane.destination.format, guide_event()))
     assert pace.signals == []
     assert pace.in_flight == 0
+
+
+HELD = Response(429, {"Retry-After": "100"})
+
+
+def test_a_destination_that_asked_to_wait_is_not_asked_by_others() -> None:
+    lane = Lane(destination(retry=POLICY))
+    batch = batch_of(lane.destination.format, guide_event())
+    canned = Canned(HELD, WELL)
+    delivered(canned, lane, batch, retry=ONCE, patient=False)
+    (result,) = delivered(canned, lane, batch, patient=False)
+    assert result.delivered
+    assert canned.pauses == [100.0]
+
+
+def test_who_wants_no_retries_waits_for_nobody() -> None:
+    lane = Lane(destination(retry=ONCE))
+    batch = batch_of(lane.destination.format, guide_event())
+    canned = Canned(HELD, WELL)
+    delivered(canned, lane, batch, patient=False)
+    (result,) = delivered(canned, lane, batch, patient=False)
+    assert result.delivered
+    assert canned.pauses == []
+
+
+def test_who_has_a_deadline_does_not_wait_past_it() -> None:
+    lane = Lane(destination(retry=RetryPolicy(max_retries=2, deadline=60.0)))
+    batch = batch_of(lane.destination.format, guide_event())
+    canned = Canned(HELD)
+    delivered(canned, lane, batch, retry=ONCE, patient=False)
+    (result,) = delivered(canned, lane, batch, patient=False)
+    assert reason_of(result).kind is ReasonKind.NOT_SENT
+    assert reason_of(result).text == "not sent: it would have to wait for 100.0 s, past the deadline"
+    assert (result.attempts, canned.pauses) == (0, [])
+    assert lane.pace.in_flight == 0
+
+
+def test_a_stream_without_retries_keeps_the_pace_all_the_same() -> None:
+    lane = Lane(destination(retry=ONCE))
+    batch = batch_of(lane.destination.format, guide_event())
+    canned = Canned(HELD, WELL)
+    (first,) = delivered(canned, lane, batch)
+    (second,) = delivered(canned, lane, batch)
+    assert (first.delivered, first.attempts, second.delivered) == (False, 1, True)
+    assert canned.pauses == [100.0]

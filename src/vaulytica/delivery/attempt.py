@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 from msgspec.structs import replace
 
@@ -27,7 +29,8 @@ from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_lin
 class Attempt(msgspec.Struct):
     """One request made for a batch: what became of each event, and of how many bytes the request was.
 
-    `excused`: the fault, if any, is the whole destination's, which is busy or down.
+    `excused`: the fault, if any, is the whole destination's, which is busy or down. Not `sent`: it would
+    have begun too late, and was not made.
     """
 
     outcomes: list[Outcome]
@@ -35,21 +38,42 @@ class Attempt(msgspec.Struct):
     excused: bool
     response: Response | None = None
     failure: TransportFailure | AuthFailure | None = None
+    sent: bool = True
 
 
-def attempt(
-    lane: Lane, batch: Batch, clock: Clock, *, patient: bool = True, again: bool = False
-) -> Flow[Attempt]:
-    """One request for the batch, when its pace allows, signed anew; and what its answer means.
+class Leave(msgspec.Struct, frozen=True):
+    """What an attempt's caller allows for: see `Pace.admit`; and `until` when it may begin at the latest.
 
-    An impatient one waits only where the destination or its rate limit say so. `again`: this batch
-    has been tried before.
+    `again`: this batch has been tried before.
     """
+
+    patient: bool = True
+    held: bool = True
+    until: float | None = None
+    again: bool = False
+
+
+def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> Flow[Attempt]:
+    """One request for the batch, when its pace allows, signed anew; and what its answer means."""
     destination, pace = lane.destination, lane.pace
     request = destination.request(batch)
     size = lane.bounds.size([item.part for item in batch.items])
-    count = len(batch)
-    yield from turn(lambda: pace.admit(clock.monotonic(), count, size, patient=patient))
+    too_late: list[float] = []
+
+    def ask() -> float:
+        now = clock.monotonic()
+        held, patient = leave.held, leave.patient
+        wait = pace.admit(now, len(batch), size, patient=patient, held=held)
+        if wait and leave.until is not None and leave.until < now + wait < inf:
+            too_late.append(wait)
+            return 0.0
+        return wait
+
+    yield from turn(ask)
+    if too_late:
+        text = f"not sent: it would have to wait for {too_late[0]:.1f} s, past the deadline"
+        outcome: Outcome = Deferred(Reason(ReasonKind.NOT_SENT, text))
+        return Attempt([outcome] * len(batch), size, False, sent=False)
     began = clock.monotonic()
     made: Attempt | None = None
     try:
@@ -57,7 +81,7 @@ def attempt(
     finally:
         if made is None:  # stopped on the way: nothing was heard
             pace.leave()
-    signal = _signal(made, clock.monotonic() - began, again=again)
+    signal = _signal(made, clock.monotonic() - began, again=leave.again)
 
     def heed() -> float:
         if signal is None:
@@ -155,21 +179,13 @@ def _signal(made: Attempt, latency: float, *, again: bool) -> Signal | None:
     outcomes, first = made.outcomes, made.outcomes[0]
     if isinstance(first, Delivered) and are_all(outcomes, first):
         return Signal(Heard.BUSY if first.busy else Heard.WELL, latency, len(outcomes), again=again)
-    delivered, hold = 0, None
+    delivered = sum(isinstance(outcome, Delivered) for outcome in outcomes)
+    deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
+    waits = [outcome.retry_after for outcome in deferred if outcome.retry_after]
+    kinds = {outcome.reason.kind for outcome in deferred}
     heard = Heard.WELL
-    for outcome in outcomes:
-        if isinstance(outcome, Delivered):
-            delivered += 1
-            if outcome.busy:
-                heard = Heard.BUSY
-        elif isinstance(outcome, Deferred):
-            kind = outcome.reason.kind
-            if outcome.retry_after:
-                hold = max(hold or 0.0, outcome.retry_after)
-            if kind is ReasonKind.THROTTLED:
-                heard = Heard.BUSY
-            elif heard is Heard.WELL and kind in _DESTINATIONS_FAULTS:
-                heard = Heard.FAILED
-    if heard is Heard.FAILED and delivered:
-        heard = Heard.WELL  # it has trouble with some of the events only
-    return Signal(heard, latency, delivered, hold, again)
+    if ReasonKind.THROTTLED in kinds or any(getattr(o, "busy", False) for o in outcomes):
+        heard = Heard.BUSY
+    elif kinds & _DESTINATIONS_FAULTS and not delivered:  # else it has trouble with some events only
+        heard = Heard.FAILED
+    return Signal(heard, latency, delivered, max(waits, default=None), again)

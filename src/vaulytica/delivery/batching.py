@@ -202,7 +202,9 @@ class Cutter:
                 self._close(None)
                 continue
             place = range(self.count, self.count + end - start)
-            filling.items += map(Item, place, lines[start:end], cast("list[bytes]", parts[start:end]))
+            filling.items += map(
+                Item, place, lines[start:end], cast("list[bytes]", parts[start:end])
+            )
             filling.size += sum(sizes[start:end]) + self._bounds.between * (end - start)
             self.count += end - start
             start = end

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from vaulytica.delivery.attempt import attempt
+from vaulytica.delivery.attempt import Leave, attempt
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.lane import Lane
@@ -71,6 +71,9 @@ MORE_STEPS = ("health", "compression")
 _ORDER = (*STEPS[:4], "health", *STEPS[4:6], "compression", *STEPS[6:])
 
 
+_AT_ONCE = Leave(patient=False, held=False)
+
+
 @dataclass(slots=True)
 class _Notes:
     steps: list[Step] = field(default_factory=list)
@@ -101,7 +104,7 @@ def check(lane: Lane, batch: Batch | WebhookEventError, clock: Clock) -> Flow[Ch
         return notes.report()
     yield from _look_at_health(notes, destination, clock)
     sent_at = clock.time()
-    made = yield from attempt(lane, batch, clock, patient=False)
+    made = yield from attempt(lane, batch, clock, _AT_ONCE)
     answered_at = clock.time()
     outcome = made.outcomes[0]
     if destination.compress is not None:
@@ -148,7 +151,7 @@ def _try_compression(
     if outcome.reason.status not in (400, 415):
         notes.add("compression", StepState.SKIPPED, "cannot be told from this answer")
         return outcome
-    made = yield from attempt(Lane(replace(destination, compress=None)), batch, clock)
+    made = yield from attempt(Lane(replace(destination, compress=None)), batch, clock, _AT_ONCE)
     without = made.outcomes[0]
     if not isinstance(without, Delivered):
         notes.add("compression", StepState.SKIPPED, "without it the answer is no better")

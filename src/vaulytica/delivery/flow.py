@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from vaulytica.delivery.attempt import Attempt, attempt
+from vaulytica.delivery.attempt import Attempt, Leave, attempt
 from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
@@ -54,7 +54,7 @@ def deliver(
     ones bear a busy destination for its `patience`; else every attempt counts.
     """
     policy = retry or lane.destination.retry
-    return _Delivery(lane, policy, clock, rng, patient and policy.max_retries > 0).flow(batch)
+    return _Delivery(lane, policy, clock, rng, patient).flow(batch)
 
 
 _AT_ONCE = RetryAt(0.0)
@@ -76,13 +76,13 @@ class _Delivery:
         parts = deque([_Part(batch)])
         while parts:
             part = parts.popleft()
-            again = part.attempts > 0
-            made = yield from attempt(
-                self._lane, part.batch, self._clock, patient=self._patient, again=again
-            )
-            part.attempts += 1
+            made = yield from attempt(self._lane, part.batch, self._clock, self._leave(part))
             first = made.outcomes[0]
-            if isinstance(first, Delivered) and are_all(made.outcomes, first):
+            part.attempts += made.sent
+            if not made.sent:
+                for item in part.batch.items:
+                    self._keep(part, item, first)
+            elif isinstance(first, Delivered) and are_all(made.outcomes, first):
                 self._settlement.take(part.batch.items, first, part.attempts)
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
@@ -97,6 +97,15 @@ class _Delivery:
                 if step is not _AT_ONCE:
                     yield from wait(step.delay, self._why(part, deferred[0][1]))
         return self._settlement
+
+    def _leave(self, part: _Part) -> Leave:
+        deadline = self._policy.deadline
+        return Leave(
+            patient=self._patient,
+            held=self._patient or self._policy.max_retries > 0,
+            until=None if deadline is None else self._started + deadline,
+            again=part.attempts > 0,
+        )
 
     def _settle(self, part: _Part, outcomes: Iterable[Outcome]) -> Deferrals:
         """Keep what is settled; give back what is not."""
@@ -117,7 +126,7 @@ class _Delivery:
             return _AT_ONCE
         now = self._clock.monotonic()
         asked = max(outcome.retry_after or 0.0 for _, outcome in deferred)
-        if not (made.excused and self._patient):
+        if not (made.excused and self._patient and self._policy.max_retries):
             part.charged += 1
             part.excused_since = None
             return self._policy.next_step(part.charged, asked, now - self._started, self._rng)

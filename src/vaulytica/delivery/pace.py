@@ -87,13 +87,15 @@ class Pace:
         """The breaker's."""
         return self._breaker.state
 
-    def admit(self, now: float, events: int, size: int, *, patient: bool = True) -> float:
+    def admit(
+        self, now: float, events: int, size: int, *, patient: bool = True, held: bool = True
+    ) -> float:
         """0 if an attempt with so many events and bytes may begin now (it has); else seconds to wait.
 
         Infinity: until another attempt has ended. An impatient caller has a schedule of its own: only
-        holds and rate limits keep it.
+        rate limits keep it, and holds unless it is not `held` by them, as it would not wait for a retry.
         """
-        wait = self._held_until - now
+        wait = self._held_until - now if held else 0.0
         if patient:
             if self.in_flight + 1 > self._concurrency.limit:
                 return FOREVER

@@ -29,6 +29,7 @@ _CREATED = Delivered(201)
 _ALREADY_THERE = Delivered(409, note="a document of this id is already there")
 _IN_FAILURE_STORE = "it went to the failure store of its data stream"
 _LATER = frozenset({408, 429})
+_BLOCKED = b'"cluster_block_exception"'  # of a write block or a full disk, with 403 or 429
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -127,9 +128,9 @@ def _of_item(item: _Item) -> Outcome:
         text += f": {_why(item.error)}"
     if item.failure_store is not None:
         text += f" (failure store: {one_line(item.failure_store)})"
-    if (
-        status in _LATER or not 400 <= status < 500
-    ):  # others, or a 2xx with an error, are its own fault
+    # Others than 4xx, and a 2xx with an error, are its own fault; and a block is lifted some day.
+    passes = status in _LATER or not 400 <= status < 500 or _BLOCKED in bytes(item.error)
+    if passes:
         kind = ReasonKind.THROTTLED if status == 429 else ReasonKind.SERVER
         return Deferred(Reason(kind, text, status))
     refused = status in (401, 403) and b'"security_exception"' in bytes(item.error)
