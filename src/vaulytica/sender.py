@@ -44,6 +44,7 @@ class _Sender(HoldsSecrets):
     def __init__(self, config: WebhookConfig, clock: Clock, rng: Random) -> None:
         self.destination: Destination = config.destination()
         self._lane = Lane(self.destination)
+        self._max_part_bytes = self.destination.max_part_bytes
         self._clock = clock
         self._rng = rng
         self._closed = False
@@ -64,7 +65,7 @@ class _Sender(HoldsSecrets):
 
     def _batch_of(self, event: Event) -> Batch:
         destination = self.destination
-        return Batch((encode(destination.format, event, destination.max_part_bytes),))
+        return Batch((encode(destination.format, event, self._max_part_bytes),))
 
     def _delivery(
         self,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from vaulytica.cli.decode import decode, milliseconds
+from vaulytica.cli.decode import milliseconds
+from vaulytica.cli.demo_kinds import KINDS
+from vaulytica.receiving.receiver import Receiver
 
 CLOUDTRAIL = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail_s3_exfiltration.ndjson"
 MAP = ("--map", "type=eventName", "--map", "data=@", "--map", 'timestamp="@timestamp"', "--map", "severity='warning'")  # fmt: skip
-TEMPLATE = """{"alert": {"type": "{{ event_type }}", "level": "{{ severity }}", "time": "{{ timestamp }}",
- "file": "{{ event_data.file_name | default('') }}", "data": {{ event_data | tojson }}}}"""
 
 
 def in_process(monkeypatch, *arguments):
@@ -22,28 +22,42 @@ def in_process(monkeypatch, *arguments):
 
 
 @pytest.mark.skipif(not CLOUDTRAIL.exists(), reason="the data set is not there")
-@pytest.mark.parametrize("format", ["json", "splunk_hec", "datadog", "elastic", "custom"])
-def test_cloudtrail_through_every_format(monkeypatch, capsys, receiver, tmp_path, format):
-    arguments = ["send", CLOUDTRAIL, "--url", receiver.url, "--format", format, *MAP]
-    if format == "custom":
-        (tmp_path / "t.j2").write_text(TEMPLATE)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "custom function"])
+def test_cloudtrail_through_every_format(monkeypatch, capsys, tmp_path, name):
+    kind = KINDS[name]
+    destination = kind.stand_in()
+    header, before = kind.key
+    monkeypatch.setenv("KEY", f"{before}not-a-real-key")
+    arguments = ["--api-key", "env:KEY", "--api-key-header", header, *MAP]
+    arguments += ["--format", kind.settings["format"]]
+    arguments += ["--batch-as", layout] if (layout := _layout(kind)) else []
+    for key, value in kind.settings.get("format_options", {}).items():
+        arguments += ["--format-option", f"{key}={value}"]
+    if name == "custom template":
+        (tmp_path / "t.j2").write_text(kind.settings["custom_template"])
         arguments += ["--template", tmp_path / "t.j2"]
-    assert in_process(monkeypatch, *arguments) == 0
+    with Receiver(respond=destination.answer) as receiver:
+        url = receiver.url + kind.path
+        assert in_process(monkeypatch, "send", CLOUDTRAIL, "--url", url, *arguments) == 0
     assert "delivered 103 of 103" in capsys.readouterr().out
     given = [json.loads(line) for line in CLOUDTRAIL.read_text().splitlines()]
     left = {entry["eventID"]: entry for entry in given}
-    assert len(given) == len(left) == len(receiver.received) == 103
-    for received in receiver.received:
-        if format == "datadog" and b"[cut by vaulytica]" in received.body:
-            _compare_cut(json.loads(received.body), given, left)
+    assert len(given) == len(left) == len(destination.events) == 103
+    for taken in destination.events:
+        if name == "datadog" and "[cut by vaulytica]" in taken["text"]:
+            _compare_cut(taken, given, left)
             continue
-        decoded = decode("custom template" if format == "custom" else format, received.body)
+        decoded = kind.reader.read(taken)
         entry = left.pop(decoded.data["eventID"])
         assert decoded.data == entry
         assert (decoded.type, decoded.severity) == (entry["eventName"], "warning")
         at = milliseconds(entry["@timestamp"])
-        assert decoded.at == (at - at % 1000 if format == "datadog" else at)
+        assert decoded.at == at - at % kind.reader.step
     assert not left
+
+
+def _layout(kind):
+    return kind.settings.get("batch", {}).get("as")
 
 
 def _compare_cut(document, given, left):

@@ -62,9 +62,7 @@ BULK: dict[str, Mangle] = {
     "nothing": said(200, ""),
     "an object": said(200, "{}"),
     "items that are none": said(200, '{"errors":false,"items":[1,2,3]}'),
-    "of another action": lambda answer: Answer(
-        200, answer.body.replace(b'"create"', b'"index"')
-    ),
+    "of another action": lambda answer: Answer(200, answer.body.replace(b'"create"', b'"index"')),
     "its status is text": lambda answer: Answer(200, answer.body.replace(b"201", b'"201"')),
     "another batch's": lambda answer: Answer(200, answer.body.replace(b"e-", b"other-")),
     "in another order": lambda answer: _with(answer, lambda items: items[::-1]),
@@ -84,7 +82,9 @@ def _with(answer: Answer, change: Callable[[list[dict]], list[dict]]) -> Answer:
     return Answer(200, json.dumps(value | {"items": change(value["items"])}).encode())
 
 
-def three(way: Way, mangle: Callable[[int, Answer], Answer], kind: str = "sync", **more: int) -> Told:
+def three(
+    way: Way, mangle: Callable[[int, Answer], Answer], kind: str = "sync", **more: int
+) -> Told:
     """Three events in one request that the receiver takes."""
     clock = OwnClock()
     time = {"clock": clock.monotonic} if way is HEC_ACK else {}
@@ -93,7 +93,9 @@ def three(way: Way, mangle: Callable[[int, Answer], Answer], kind: str = "sync",
     return send(way, case, kind, clock=clock, receiver=receiver)
 
 
-@pytest.mark.parametrize(("way", "mangle"), [pytest.param(w, m, id=f"{w}: {n}") for w, n, m in TABLE])
+@pytest.mark.parametrize(
+    ("way", "mangle"), [pytest.param(w, m, id=f"{w}: {n}") for w, n, m in TABLE]
+)
 def test_what_cannot_be_understood_delivers_nothing(way: Way, mangle: Mangle) -> None:
     told = three(way, lambda n, answer: mangle(answer), max_retries=0)
     uphold(told)
@@ -101,7 +103,9 @@ def test_what_cannot_be_understood_delivers_nothing(way: Way, mangle: Mangle) ->
     assert all("HTTP" in text or "item status" in text for text in told.texts)
 
 
-@pytest.mark.parametrize(("way", "mangle"), [pytest.param(w, m, id=f"{w}: {n}") for w, n, m in TABLE])
+@pytest.mark.parametrize(
+    ("way", "mangle"), [pytest.param(w, m, id=f"{w}: {n}") for w, n, m in TABLE]
+)
 def test_the_right_answer_to_the_next_request_is_believed(way: Way, mangle: Mangle) -> None:
     told = three(way, lambda n, answer: mangle(answer) if n == 1 else answer)
     uphold(told)

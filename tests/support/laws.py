@@ -67,6 +67,7 @@ class Case:
     troubles: dict[int, tuple[str, Any]] = field(default_factory=dict)
     max_retries: int = 3
     patience: float = 300.0
+    deadline: float | None = None  # of a delivery, with all its retries
 
     @property
     def batch(self) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def troubles_of(way: Way, most: int = 12) -> st.SearchStrategy[dict[int, tuple[s
         st.sampled_from([("lose", True), ("cut", True)]),
     )
     happens = st.lists(st.none() | st.one_of(kinds), max_size=most)
-    return happens.map(lambda all: {n: one for n, one in enumerate(all, 1) if one is not None})
+    return happens.map(lambda them: {n: one for n, one in enumerate(them, 1) if one})
 
 
 def cases(way: Way) -> st.SearchStrategy[Case]:
@@ -166,6 +167,7 @@ def cases(way: Way) -> st.SearchStrategy[Case]:
         troubles=troubles_of(way),
         max_retries=st.integers(0, 3),
         patience=st.sampled_from([0.0, 5.0, 300.0]),
+        deadline=st.sampled_from([None, None, 2.0, 60.0]),
     )
 
 
@@ -228,6 +230,7 @@ def send(
 ) -> Told:
     """Send the entries all the way, as a `batch` or a `stream`; one request at a time unless told else."""
     receiver = receiver or way.receiver(**case.faults(way), **receiving)
+    retries = WebhookRetryConfig(max_retries=case.max_retries, jitter=False, deadline=case.deadline)
     sender, transport = on_wire(
         kind,
         way,
@@ -235,7 +238,7 @@ def send(
         clock,
         batch=case.batch,
         wire={"cut": case.is_cut} | (wire or {}),
-        retry_config=WebhookRetryConfig(max_retries=case.max_retries, jitter=False),
+        retry_config=retries,
         patience=case.patience,
         **{"concurrency": 1} | (settings or {}),
     )

@@ -13,62 +13,14 @@ from urllib.parse import urlsplit
 
 from support.drivers import Sending, config_for, sending
 from support.heart import OwnClock
+from support.hook import Hook
 from vaulytica.errors import FailureKind
 from vaulytica.integrations.webhook import Request, Response, TransportFailure
 from vaulytica.receiving.destinations import DESTINATIONS
-from vaulytica.receiving.destinations.bodies import TooLargeError, distinct_json, unpacked
-from vaulytica.receiving.destinations.strict import (
-    Refused,
-    StrictDestination,
-    json_answer,
-)
-from vaulytica.receiving.receiver import Answer, Lost, Received
+from vaulytica.receiving.destinations.strict import StrictDestination
+from vaulytica.receiving.receiver import Lost, Received
 
-Entry = dict[str, Any]
 Data = dict[str, Any]
-
-
-# --- A receiver of any webhook's JSON, as strict as the others.
-
-
-@dataclass(kw_only=True)
-class Hook(StrictDestination):
-    """Takes a JSON document, an array or lines of them, each as `media_type` says: all or nothing.
-
-    `bad` and `later` are the statuses for a document that is never taken, or not now.
-    """
-
-    array: bool = True
-    bad: int = 422
-    later: int = 503
-
-    def _answer(self, request: Received, number: int) -> Answer:
-        status = self._refused(number)
-        if status is not None:
-            raise Refused(json_answer(status, {"error": "as told"}), "as told")
-        documents = self._documents(request)
-        if any(self._rejected(document) for document in documents):
-            raise Refused(json_answer(self.bad, {"error": "one is bad"}), "as told")
-        if any([self._deferred(document) for document in documents]):
-            raise Refused(json_answer(self.later, {"error": "later"}), "as told")
-        for document in documents:
-            self._take(document)
-        return json_answer(200, {"ok": True})
-
-    def _documents(self, request: Received) -> list[Any]:
-        assert request.method == "POST"
-        media_type = request.header("Content-Type")
-        try:
-            body = unpacked(request.body, request.header("Content-Encoding") or "", self.max_bytes)
-        except TooLargeError:
-            raise Refused(json_answer(413, {"error": "too large"}), "as told") from None
-        if media_type == "application/x-ndjson":
-            assert body.endswith(b"\n")
-            return [distinct_json(line.decode()) for line in body[:-1].split(b"\n")]
-        assert media_type == "application/json"
-        value = distinct_json(body.decode())
-        assert isinstance(value, list) is self.array
-        return value if self.array else [value]
 
 
 # --- The formats, and how to read at the other end what they wrote.
@@ -225,7 +177,9 @@ class Wire:
         self._cut = cut
         self._took = took
         self.requests: list[Request] = []
-        self.errors: list[Exception] = []  # of the receiver: a sender would take them for a fault of the network
+        self.errors: list[
+            Exception
+        ] = []  # of the receiver: a sender would take them for a fault of the network
 
     def send(self, request: Request) -> Response:
         self.requests.append(request)

@@ -132,3 +132,16 @@ def test_batches_that_wait_to_be_confirmed_leave_room_for_others() -> None:
     plain = made(format="splunk_hec")
     confirmed = made(url=HEC, format="splunk_hec", format_options={"ack": True})
     assert confirmed.width > plain.width == 8
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"format": "datadog"},
+        {"format": "elastic", "url": "https://search.example.com/logs/_doc"},
+        {"format": "splunk_hec", "auth": {"auth_type": "hmac_sha256", "hmac_secret": "fake"}},
+    ],
+    ids=str,
+)
+def test_a_format_that_carries_one_event_carries_one(settings: dict[str, Any]) -> None:
+    assert made(batch={"max_events": 5000}, **settings).limits.max_events == 1

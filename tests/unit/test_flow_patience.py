@@ -159,3 +159,8 @@ def test_a_stream_without_retries_keeps_the_pace_all_the_same() -> None:
     (second,) = delivered(canned, lane, batch)
     assert (first.delivered, first.attempts, second.delivered) == (False, 1, True)
     assert canned.pauses == [100.0]
+
+
+def test_who_has_no_patience_has_retries_still() -> None:
+    result = one(Canned(*[BUSY] * 3), Blaming(True), patience=0.0)
+    assert result.attempts == 3

@@ -1,4 +1,4 @@
-"""Reads what a destination received back into an event, from each format's documentation alone.
+"""Reads what a destination has taken back into an event, from each format's documentation alone.
 
 Shares no code with `formats`: that is the point of it. `demo` compares with what was put in.
 """
@@ -7,27 +7,65 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from vaulytica.events import Event
+
+_SEVERITIES = ("debug", "info", "warning", "error", "critical")
+# ECS 8.17, the expected values of event.category and event.type.
+_ECS_CATEGORIES = (
+    "api authentication configuration database driver email file host iam intrusion_detection "
+    "library malware network package process registry session threat vulnerability web"
+)
+_ECS_TYPES = (
+    "access admin allowed change connection creation deletion denied device end error group "
+    "indicator info installation protocol start user"
+)
 
 
 class Decoded(NamedTuple):
-    """An event as its destination sees it; `at` in milliseconds since 1970."""
+    """An event as its destination sees it; `at` in milliseconds since 1970; None: not to be seen."""
 
     type: str
     severity: str
     at: int
     data: dict[str, Any]
+    source: str | None = None
+    id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal only for what is equal to the letter: 1, 1.0 and true are three."""
+        return json.dumps(self, sort_keys=True)
 
 
 class DamageError(ValueError):
     """The document is not as the format has it."""
 
 
-def decode(format: str, body: bytes) -> Decoded:
-    """The event in a body of that format; raises `DamageError`, or what reading it raises."""
-    document = json.loads(body)
-    return _DECODERS[format](document)
+@dataclass(frozen=True)
+class Reader:
+    """How a format's documents are read, and what of an event they do not carry.
+
+    `read` raises `DamageError`, or what looking into a wrong document raises. `step`: times are
+    carried in steps of so many milliseconds.
+    """
+
+    read: Callable[[Any], Decoded]
+    lacks: tuple[str, ...] = ()
+    step: int = 1
+
+    def expected(self, event: Event) -> Decoded:
+        """What is to be seen of an event."""
+        at = milliseconds(event.timestamp.isoformat())
+        at -= at % self.step
+        severity = str(event.severity)
+        whole = Decoded(event.type, severity, at, event.data, event.source, event.id)
+        lacking: dict[str, Any] = dict.fromkeys(self.lacks)
+        return whole._replace(**lacking)
 
 
 def milliseconds(timestamp: str) -> int:
@@ -43,10 +81,10 @@ def _must(condition: object, what: str) -> None:
 
 
 def _json(document: dict[str, Any]) -> Decoded:
-    _must(document["source"] == "vaulytica", "source")
     _must(len(document) == 5, "keys")
     at = milliseconds(document["timestamp"])
-    return Decoded(document["event_type"], document["severity"], at, document["data"])
+    type, severity, data = (document[key] for key in ("event_type", "severity", "data"))
+    return Decoded(type, severity, at, data, document["source"])
 
 
 def _splunk_hec(document: dict[str, Any]) -> Decoded:
@@ -55,9 +93,10 @@ def _splunk_hec(document: dict[str, Any]) -> Decoded:
     at = milliseconds(timestamp)
     _must(round(document["time"] * 1000) == at, "time")
     _must(document["sourcetype"] == f"vaulytica:{type}", "sourcetype")
+    _must(document["host"] == "vaulytica", "host")
     moved = ("data.event_type", "data.severity", "data.timestamp")
     data = {k.removeprefix("data.") if k in moved else k: value for k, value in event.items()}
-    return Decoded(type, severity, at, data)
+    return Decoded(type, severity, at, data, document["source"])
 
 
 def _datadog(document: dict[str, Any]) -> Decoded:
@@ -65,16 +104,51 @@ def _datadog(document: dict[str, Any]) -> Decoded:
     _must(document["title"] == f"Vaulytica: {tags['event_type']}", "title")
     kinds = {"critical": "error", "error": "error", "warning": "warning"}
     _must(document["alert_type"] == kinds.get(tags["severity"], "info"), "alert_type")
-    at = document["date_happened"] * 1000
-    return Decoded(tags["event_type"], tags["severity"], at, json.loads(document["text"]))
+    _must(document["source_type_name"] == tags["source"], "source_type_name")
+    at, data = document["date_happened"] * 1000, json.loads(document["text"])
+    return Decoded(tags["event_type"], tags["severity"], at, data, tags["source"])
 
 
-def _elastic(document: dict[str, Any]) -> Decoded:
+def _datadog_logs(entry: dict[str, Any]) -> Decoded:
+    evt = entry["evt"]
+    _must(entry["message"] == evt["name"], "message")
+    _must(entry["ddsource"] == "vaulytica" and entry["service"] == evt["source"], "service")
+    at, data = milliseconds(entry["timestamp"]), entry["vaulytica"]
+    return Decoded(evt["name"], entry["status"], at, data, evt["source"], evt["id"])
+
+
+def _elastic(hit: dict[str, Any]) -> Decoded:
+    """The guide's document, which carries no id: the one it is stored under is the server's."""
+    document = hit["_source"]
     event = document["event"]
     (type,) = event["type"]
     _must(document["message"] == f"Vaulytica event: {type}", "message")
-    severity = ("debug", "info", "warning", "error", "critical")[event["severity"]]
-    return Decoded(type, severity, milliseconds(document["@timestamp"]), document["vaulytica"])
+    _must(event["kind"] == "alert" and event["category"] == ["security"], "event.kind, category")
+    _must(document["observer"] == {"name": "vaulytica", "type": "security_scanner"}, "observer")
+    at, severity = milliseconds(document["@timestamp"]), _SEVERITIES[event["severity"]]
+    return Decoded(type, severity, at, document["vaulytica"])
+
+
+def _elastic_bulk(hit: dict[str, Any]) -> Decoded:
+    """The same, stored under the event's own id in the index of its day."""
+    day = hit["_source"]["@timestamp"][:10].replace("-", ".")
+    _must(hit["_index"] == f"vaulytica-{day}", "index")
+    return _elastic(hit)._replace(id=hit["_id"])
+
+
+def _ecs_bulk(hit: dict[str, Any]) -> Decoded:
+    document = hit["_source"]
+    event, data, source = document["event"], document["vaulytica"], document["observer"]["name"]
+    _must(document["ecs"]["version"] and event["kind"] == "alert", "ecs.version, event.kind")
+    _must(set(event.get("category", ())) <= set(_ECS_CATEGORIES.split()), "event.category")
+    _must(set(event["type"]) <= set(_ECS_TYPES.split()), "event.type")
+    _must(document["log"]["level"] == _SEVERITIES[event["severity"]], "log.level")
+    _must(event["id"] == hit["_id"], "event.id")
+    if "file_name" in data:
+        file = document["file"]
+        _must(data["file_name"] in (file["name"], file.get("path")), "file")
+    at = milliseconds(document["@timestamp"])
+    return Decoded(event["action"], document["log"]["level"], at, data, source, event["id"])
 
 
 def _template(document: dict[str, Any]) -> Decoded:
@@ -86,15 +160,23 @@ def _template(document: dict[str, Any]) -> Decoded:
 
 
 def _function(document: dict[str, Any]) -> Decoded:
-    at = milliseconds(document["alert_timestamp"])
-    return Decoded(document["alert_type"], document["alert_severity"], at, document["alert_data"])
+    _must(len(document) == 5, "keys")
+    type, severity, data, source = (
+        document[f"alert_{key}"] for key in ("type", "severity", "data", "source")
+    )
+    return Decoded(type, severity, milliseconds(document["alert_timestamp"]), data, source)
 
 
-_DECODERS: dict[str, Callable[[dict[str, Any]], Decoded]] = {
-    "json": _json,
-    "splunk_hec": _splunk_hec,
-    "datadog": _datadog,
-    "elastic": _elastic,
-    "custom template": _template,
-    "custom function": _function,
+_NO_ID, _NEITHER = ("id",), ("id", "source")
+
+READERS = {
+    "json": Reader(_json, _NO_ID),
+    "splunk_hec": Reader(_splunk_hec, _NO_ID),
+    "datadog": Reader(_datadog, _NO_ID, step=1000),
+    "datadog_logs": Reader(_datadog_logs),
+    "elastic": Reader(_elastic, _NEITHER),
+    "elastic bulk": Reader(_elastic_bulk, ("source",)),
+    "ecs bulk": Reader(_ecs_bulk),
+    "custom template": Reader(_template, _NEITHER),
+    "custom function": Reader(_function, _NO_ID),
 }

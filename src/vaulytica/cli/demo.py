@@ -1,6 +1,6 @@
 """`vaulytica demo`: the example events through every format and every auth scheme, to a local receiver.
 
-It succeeds only if the receiver really holds every event, unharmed, and has seen valid credentials.
+It succeeds only if the receiver really holds every event once, unharmed, and has seen valid credentials.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,24 +17,10 @@ from vaulytica.cli.output import error_line, json_line, line, stdout_console
 
 if TYPE_CHECKING:
     from vaulytica.cli.demo_receiver import DemoReceiver, Route
-    from vaulytica.config import WebhookConfig
     from vaulytica.events import Event
 
-FORMATS = ("json", "splunk_hec", "datadog", "elastic", "custom template", "custom function")
 SCHEMES = ("none", "api_key", "bearer_token", "basic_auth", "hmac_sha256", "oauth2")
-FAILS_AT_FIRST, FAILURES = ("json", "none"), 3
-
-_TEMPLATE = """
-{
-  "alert": {
-    "type": "{{ event_type }}",
-    "level": "{{ severity }}",
-    "time": "{{ timestamp }}",
-    "file": "{{ event_data.file_name | default('') }}",
-    "data": {{ event_data | tojson }}
-  }
-}
-"""
+BUSY_WITH = "none"  # the scheme whose destinations are busy at first, where their kind can be
 
 
 def demo(
@@ -74,7 +60,7 @@ class Row:
     format: str
     auth: str
     events: int
-    attempts: int
+    requests: int
     delivered: int
     verified: int  # requests whose signature or credential the receiver found right
     intact: int
@@ -88,68 +74,49 @@ class Row:
 
 
 async def _run_all(receiver: DemoReceiver, events: list[Event]) -> list[Row]:
+    from vaulytica.cli.demo_kinds import KINDS
+
     rows: list[Row] = []
-    for format in FORMATS:
+    for format in KINDS:
         for scheme in SCHEMES:
-            failures = FAILURES if (format, scheme) == FAILS_AT_FIRST else 0
-            route = receiver.route(format, scheme, failures)
+            route = receiver.route(format, scheme, busy=scheme == BUSY_WITH)
             rows.append(await _run(receiver, route, events))
             if sys.stderr.isatty():
-                sys.stderr.write(f"\r{len(rows)} of {len(FORMATS) * len(SCHEMES)} destinations")
+                sys.stderr.write(f"\r{len(rows)} of {len(KINDS) * len(SCHEMES)} destinations")
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     return rows
 
 
 async def _run(receiver: DemoReceiver, route: Route, events: list[Event]) -> Row:
+    from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
     from vaulytica.sender import AsyncWebhookSender
 
+    settings = receiver.settings(route)
+    config = WebhookConfig(
+        **settings | {"auth": WebhookAuth(**settings["auth"])},
+        retry_config=WebhookRetryConfig(max_retries=5, initial_delay=0.05, max_delay=0.2),
+    )
     started = time.monotonic()
-    async with AsyncWebhookSender(_config(receiver, route)) as sender:
+    async with AsyncWebhookSender(config) as sender:
         report = await sender.send_batch(events)
     seconds = time.monotonic() - started
     problems = [result.reason.text for result in report.results if result.reason]
     intact = route.compare(events, problems)
-    if route.verified < len(events):
-        problems.append(f"only {route.verified} requests had the right credentials")
+    if route.verified < route.requests:
+        refused = route.requests - route.verified
+        problems.append(f"{refused} of {route.requests} requests had wrong credentials")
     return Row(
         route.format,
         route.scheme,
         len(events),
-        report.attempts,
+        route.requests,
         int(report),
         route.verified,
         intact,
         round(seconds, 3),
         problems,
     )
-
-
-def _config(receiver: DemoReceiver, route: Route) -> WebhookConfig:
-    from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
-
-    format, _, kind = route.format.partition(" ")
-    custom: dict[str, Any] = {}
-    if kind:
-        function = kind == "function"
-        custom = {"custom_template_func": _function} if function else {"custom_template": _TEMPLATE}
-    return WebhookConfig(
-        url=f"{receiver.url}{route.path}",
-        format=format,
-        auth=WebhookAuth(auth_type=route.scheme, **receiver.credentials(route.scheme)),
-        retry_config=WebhookRetryConfig(max_retries=5, initial_delay=0.05, max_delay=0.2),
-        **custom,
-    )
-
-
-def _function(context: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "alert_type": context["event_type"],
-        "alert_severity": context["severity"],
-        "alert_timestamp": context["timestamp"],
-        "alert_data": context["event_data"],
-        "alert_source": "vaulytica",
-    }
 
 
 def _show(rows: list[Row]) -> None:
@@ -159,13 +126,13 @@ def _show(rows: list[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("format", no_wrap=True)
     table.add_column("auth", no_wrap=True)
-    for name in ("events", "attempts", "delivered", "intact", "signature\nverified", "time"):
+    for name in ("events", "requests", "delivered", "intact", "signature\nverified", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     last = None
     for row in rows:
         if last not in (None, row.format):
             table.add_section()
-        counts = (row.events, row.attempts, row.delivered, row.intact)
+        counts = (row.events, row.requests, row.delivered, row.intact)
         cells = (*map(str, counts), _verified(row), f"{row.seconds * 1000:.0f} ms")
         style = None if row.ok else "bold red"
         table.add_row(row.format if row.format != last else "", row.auth, *cells, style=style)
@@ -178,5 +145,5 @@ def _verified(row: Row) -> str:
     if row.auth == "none":
         return "–"
     what = {"hmac_sha256": "", "oauth2": "token "}.get(row.auth, "key ")
-    mark = "✓" if row.verified >= row.events else "✗"
+    mark = "✓" if 0 < row.requests == row.verified else "✗"
     return f"{what}{mark} {row.verified}"

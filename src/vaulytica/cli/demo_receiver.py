@@ -1,105 +1,105 @@
 """The other end of `demo`: one receiver with a path for each destination, and a token endpoint.
 
-It checks the credentials of every scheme, keeps what it accepts, and compares it with what was sent.
+It checks the credentials of every scheme, as a gateway does, and hands what is let in to the stand-in
+for the destination. What that has taken is compared with what was sent.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-import json
+import re
 import secrets
 import threading
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from vaulytica.cli.decode import Decoded, decode, milliseconds
+from vaulytica.cli.demo_kinds import KINDS, Kind
+from vaulytica.receiving.destinations.strict import StrictDestination, json_answer
 from vaulytica.receiving.receiver import Answer, Received, Receiver
 from vaulytica.receiving.verify import verify_hmac_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vaulytica.events import Event
 
 _TOKEN_PATH = "/token"  # noqa: S105 - a path, not a secret
-_REFUSED = Answer(401, b'{"error":"wrong credentials"}')
-_BUSY = Answer(503, b'{"error":"busy, as the demo has it"}')
+_ROUTE_PATH = re.compile(r"(?P<route>/[^/?]+/[^/?]+)(?P<own>.*)")
 
 
 @dataclass
 class Route:
-    """One destination, and all it has accepted: bodies by the id in their header."""
+    """One destination: its path here, its stand-in, and its requests, with how many were let in."""
 
-    format: str
+    format: str  # a name of `KINDS`
     scheme: str
-    path: str
-    failures: int  # requests still to fail
+    destination: StrictDestination
+    requests: int = 0
     verified: int = 0
-    bodies: dict[str, list[bytes]] = field(default_factory=dict)
 
-    def take(self, received: Received, *, is_right: bool) -> Answer:
-        """Answer one request, and keep what is accepted. For one thread at a time."""
-        if self.failures > 0:
-            self.failures -= 1
-            return _BUSY
-        if not is_right:
-            return _REFUSED
-        self.verified += 1
-        id = received.header("Webhook-Id") or "without an id"
-        self.bodies.setdefault(id, []).append(received.body)
-        return Answer()
+    @property
+    def kind(self) -> Kind:
+        """How it is configured, spoken to and read."""
+        return KINDS[self.format]
+
+    @property
+    def path(self) -> str:
+        """Where it is on the receiver; its own path comes after that."""
+        return f"/{self.format.replace(' ', '-')}/{self.scheme}"
 
     def compare(self, events: Iterable[Event], problems: list[str]) -> int:
         """How many of the events are here, and equal in all that the format carries."""
-        left = dict(self.bodies)
+        left = Counter(self._key(taken) for taken in self.destination.events)
+        ids = {}
         intact = 0
         for event in events:
-            bodies = left.pop(event.id, [])
-            expected = _expected(event, self.format)
-            if bodies and all(self._decoded(body) == expected for body in bodies):
+            key = self.kind.reader.expected(event).key
+            ids[key] = event.id
+            if left[key]:
+                left[key] -= 1
                 intact += 1
             else:
-                problems.append(f"event {event.id} {'differs' if bodies else 'has not arrived'}")
-        problems += [f"an event {id} arrived that nobody sent" for id in left]
+                problems.append(f"event {event.id} has not arrived as it was sent")
+        for key in left.elements():
+            known = ids.get(key)
+            problems.append(
+                f"event {known} arrived once too often"
+                if known
+                else "what arrived is no event that was sent"
+            )
         return intact
 
-    def _decoded(self, body: bytes) -> Decoded | None:
+    def _key(self, taken: Any) -> str:
         try:
-            return decode(self.format, body)
+            return self.kind.reader.read(taken).key
         except (ValueError, LookupError, TypeError, AttributeError):
-            return None
-
-
-def _expected(event: Event, format: str) -> Decoded:
-    at = milliseconds(event.timestamp.isoformat())
-    if format == "datadog":  # which knows whole seconds only
-        at -= at % 1000
-    return Decoded(event.type, str(event.severity), at, event.data)
+            return ""
 
 
 class DemoReceiver(Receiver):
-    """Answers like real destinations would: 401 without the right credentials, and 503 when told to."""
+    """Answers like the real destinations, and 401 without the right credentials."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Route] = {}
-        self._counting = threading.Lock()  # of the routes: requests come in many threads
+        self._counting = threading.Lock()  # of requests, which come in many threads
         self._secret = {name: secrets.token_urlsafe(24) for name in ("key", "client", "token")}
         super().__init__(respond=self._respond, keep=0)
 
-    def route(self, format: str, scheme: str, failures: int = 0) -> Route:
-        """Open a destination of its own, whose first `failures` requests fail."""
-        path = f"/{format.replace(' ', '-')}/{scheme}"
-        route = Route(format, scheme, path, failures)
+    def route(self, format: str, scheme: str, *, busy: bool = False) -> Route:
+        """Open a destination of its own, which is busy at first in its kind's way if so wanted."""
+        kind = KINDS[format]
+        faults = (kind.busy or {}) if busy else {}
+        route = Route(format, scheme, kind.stand_in(token=self._secret["key"], **faults))
         self.routes[route.path] = route
         return route
 
-    def credentials(self, scheme: str) -> dict[str, Any]:
-        """The settings with which a sender gets in."""
-        key = self._secret["key"]
-        settings: dict[str, dict[str, Any]] = {
-            "api_key": {"api_key": key},
+    def settings(self, route: Route) -> dict[str, Any]:
+        """What a sender's config has to say to get there and to be let in."""
+        key, (header, before) = self._secret["key"], route.kind.key
+        credentials: dict[str, dict[str, Any]] = {
+            "api_key": {"api_key": before + key, "api_key_header": header},
             "bearer_token": {"bearer_token": key},
             "basic_auth": {"username": "demo", "password": key},
             "hmac_sha256": {"hmac_secret": key},
@@ -109,29 +109,45 @@ class DemoReceiver(Receiver):
                 "oauth2_client_secret": self._secret["client"],
             },
         }
-        return settings.get(scheme, {})
+        auth = {"auth_type": route.scheme, **credentials.get(route.scheme, {})}
+        url = f"{self.url}{route.path}{route.kind.path}"
+        return {**route.kind.settings, "url": url, "auth": auth}
 
     def _respond(self, received: Received) -> Answer:
         if received.path == _TOKEN_PATH:
             return self._token(received)
-        route = self.routes.get(received.path)
-        if route is None or received.method != "POST":
-            return Answer(404)
-        is_right = self._is_right(route.scheme, received)
+        path = _ROUTE_PATH.fullmatch(received.path)
+        route = self.routes.get(path["route"]) if path else None
+        if path is None or route is None:
+            return json_answer(404, {"error": "no such destination"})
+        is_right = self._is_right(route, received)
         with self._counting:
-            return route.take(received, is_right=is_right)
+            route.requests += 1
+            route.verified += is_right
+        if not is_right:
+            return json_answer(401, {"error": "wrong credentials"})
+        return route.destination.answer(self._passed_on(route, received, path["own"]))
 
-    def _is_right(self, scheme: str, received: Received) -> bool:
+    def _passed_on(self, route: Route, received: Received, path: str) -> Received:
+        """The request as the destination gets it: with its own key, whatever the scheme before it."""
+        header, before = route.kind.key
+        others = (pair for pair in received.headers if pair[0].lower() != header.lower())
+        return replace(
+            received, path=path, headers=(*others, (header, before + self._secret["key"]))
+        )
+
+    def _is_right(self, route: Route, received: Received) -> bool:
         key, given = self._secret["key"], received.header("Authorization")
-        if scheme == "hmac_sha256":
+        if route.scheme == "hmac_sha256":
             return verify_hmac_sha256(received.body, received.header("X-Signature") or "", key)
-        if scheme == "api_key":
-            return _same(received.header("X-API-Key"), key)
-        if scheme == "bearer_token":
+        if route.scheme == "api_key":
+            header, before = route.kind.key
+            return _same(received.header(header), before + key)
+        if route.scheme == "bearer_token":
             return _same(given, f"Bearer {key}")
-        if scheme == "basic_auth":
+        if route.scheme == "basic_auth":
             return _same(given, "Basic " + base64.b64encode(f"demo:{key}".encode()).decode())
-        if scheme == "oauth2":
+        if route.scheme == "oauth2":
             return _same(given, f"Bearer {self._secret['token']}")
         return given is None
 
@@ -141,9 +157,9 @@ class DemoReceiver(Receiver):
         right = form.get("grant_type") == ["client_credentials"]
         right &= form.get("client_id") == ["demo"]
         if not right or not _same(form.get("client_secret", [""])[0], self._secret["client"]):
-            return Answer(401, b'{"error":"invalid_client"}')
+            return json_answer(401, {"error": "invalid_client"})
         token = {"access_token": self._secret["token"], "token_type": "Bearer", "expires_in": 3600}
-        return Answer(200, json.dumps(token).encode())
+        return json_answer(200, token)
 
 
 def _same(given: str | None, right: str) -> bool:

@@ -27,9 +27,12 @@ class WebhookBatchConfig(Settings):
     as_: Literal["array", "ndjson"] | None = Field(None, alias="as")
 
     def limits(self, own: Limits) -> Limits:
-        """The format's own limits, with these in their place where they are given."""
+        """The format's own limits, with these in their place where they are given.
+
+        A format that carries one event a request carries one.
+        """
         return Limits(
-            self.max_events or own.max_events,
+            own.max_events if own.max_events == 1 else self.max_events or own.max_events,
             self.max_bytes or own.max_bytes,
             own.fixed,
             own.between,

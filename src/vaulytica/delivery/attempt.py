@@ -20,9 +20,9 @@ from vaulytica.delivery.outcome import (
     Rejected,
     are_all,
 )
-from vaulytica.delivery.pace import Heard, Signal
-from vaulytica.delivery.ports import Clock, Confirmed, Flow, turn
-from vaulytica.delivery.request import Request, Response
+from vaulytica.delivery.pace import Heard, Pace, Signal
+from vaulytica.delivery.ports import Clock, Flow, Turn
+from vaulytica.delivery.request import Response
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure, one_line
 
 
@@ -35,9 +35,8 @@ class Attempt(msgspec.Struct):
 
     outcomes: list[Outcome]
     size: int
-    excused: bool
+    excused: bool = False
     response: Response | None = None
-    failure: TransportFailure | AuthFailure | None = None
     sent: bool = True
 
 
@@ -58,60 +57,60 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
     destination, pace = lane.destination, lane.pace
     request = destination.request(batch)
     size = lane.bounds.size([item.part for item in batch.items])
-    too_late: list[float] = []
-
-    def ask() -> float:
-        now = clock.monotonic()
-        held, patient = leave.held, leave.patient
-        wait = pace.admit(now, len(batch), size, patient=patient, held=held)
-        if wait and leave.until is not None and leave.until < now + wait < inf:
-            too_late.append(wait)
-            return 0.0
-        return wait
-
-    yield from turn(ask)
-    if too_late:
-        text = f"not sent: it would have to wait for {too_late[0]:.1f} s, past the deadline"
-        outcome: Outcome = Deferred(Reason(ReasonKind.NOT_SENT, text))
-        return Attempt([outcome] * len(batch), size, False, sent=False)
+    made = Attempt([], size)
+    yield Turn(lambda: _ask(made, pace, len(batch), clock.monotonic(), leave))
+    if not made.sent:
+        made.outcomes *= len(batch)
+        return made
     began = clock.monotonic()
-    made: Attempt | None = None
+    signal: Signal | None = None
     try:
-        made = yield from _made(destination, request, batch, clock, size)
+        response = yield from destination.auth.flow(request, clock.time())
+        made.response = response
+        made.outcomes = destination.format.settle(response, batch)
+        _tell(made.outcomes, response, destination, clock)
+        signal = _signal(made.outcomes, clock.monotonic() - began, leave.again)
+    except TransportFailure as failure:
+        made.outcomes = [_outcome_of_failure(failure, destination)] * len(batch)
+        reached = failure.kind not in _NOT_REACHED
+        heard = Heard.FAILED if reached else Heard.UNREACHED
+        signal = Signal(heard, clock.monotonic() - began, again=leave.again)
+    except AuthFailure as failure:  # which tells nothing of the destination
+        made.outcomes = [_outcome_of_no_credentials(failure, destination)] * len(batch)
     finally:
-        if made is None:  # stopped on the way: nothing was heard
+        if signal is None:  # or it was stopped on the way
             pace.leave()
-    signal = _signal(made, clock.monotonic() - began, again=leave.again)
-
-    def heed() -> float:
-        if signal is None:
-            pace.leave()
-        else:
-            made.excused = pace.heed(clock.monotonic(), signal)
-        return 0.0
-
-    yield from turn(heed)
-    format = destination.format
-    if isinstance(format, Confirmed) and made.response is not None and signal and signal.delivered:
-        made.outcomes = yield from format.confirm(destination, made.response, batch, clock)
+    if signal is None:
+        yield Turn(_nothing)  # wakes who waits
+        return made
+    yield Turn(lambda: _heed(made, pace, clock.monotonic(), signal))
+    confirm = getattr(
+        destination.format, "confirm", None
+    )  # of a `Confirmed` one; isinstance is slow
+    if confirm is not None and made.response is not None and signal.delivered:
+        made.outcomes = yield from confirm(destination, made.response, batch, clock)
         _tell(made.outcomes, made.response, destination, clock)
     return made
 
 
-def _made(
-    destination: Destination, request: Request, batch: Batch, clock: Clock, size: int
-) -> Flow[Attempt]:
-    try:
-        response = yield from destination.auth.flow(request, clock.time())
-    except TransportFailure as failure:
-        outcome = _outcome_of_failure(failure, destination)
-        return Attempt([outcome] * len(batch), size, False, None, failure)
-    except AuthFailure as failure:
-        outcome = _outcome_of_no_credentials(failure, destination)
-        return Attempt([outcome] * len(batch), size, False, None, failure)
-    outcomes = destination.format.settle(response, batch)
-    _tell(outcomes, response, destination, clock)
-    return Attempt(outcomes, size, False, response)
+def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> float:
+    """Seconds to wait before the attempt may begin; if that is too long, it is not sent."""
+    wait = pace.admit(now, events, made.size, patient=leave.patient, held=leave.held)
+    if wait and leave.until is not None and leave.until < now + wait < inf:
+        text = f"not sent: it would have to wait for {wait:.1f} s, past the deadline"
+        made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text))]
+        made.sent = False
+        return 0.0
+    return wait
+
+
+def _heed(made: Attempt, pace: Pace, now: float, signal: Signal) -> float:
+    made.excused = pace.heed(now, signal)
+    return 0.0
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 _FAILURE_REASONS = {
@@ -169,14 +168,9 @@ _NOT_REACHED = frozenset({FailureKind.RESOLVE, FailureKind.CONNECT, FailureKind.
 _DESTINATIONS_FAULTS = frozenset({ReasonKind.SERVER, ReasonKind.UNREACHABLE, ReasonKind.TIMEOUT})
 
 
-def _signal(made: Attempt, latency: float, *, again: bool) -> Signal | None:
-    """What an attempt tells of the destination; None if it tells nothing."""
-    if isinstance(made.failure, AuthFailure):
-        return None  # it is the token's issuer that has failed
-    if made.failure is not None:
-        reached = made.failure.kind not in _NOT_REACHED
-        return Signal(Heard.FAILED if reached else Heard.UNREACHED, latency, again=again)
-    outcomes, first = made.outcomes, made.outcomes[0]
+def _signal(outcomes: list[Outcome], latency: float, again: bool) -> Signal:
+    """What an answer tells of the destination."""
+    first = outcomes[0]
     if isinstance(first, Delivered) and are_all(outcomes, first):
         return Signal(Heard.BUSY if first.busy else Heard.WELL, latency, len(outcomes), again=again)
     delivered = sum(isinstance(outcome, Delivered) for outcome in outcomes)
@@ -186,6 +180,8 @@ def _signal(made: Attempt, latency: float, *, again: bool) -> Signal | None:
     heard = Heard.WELL
     if ReasonKind.THROTTLED in kinds or any(getattr(o, "busy", False) for o in outcomes):
         heard = Heard.BUSY
-    elif kinds & _DESTINATIONS_FAULTS and not delivered:  # else it has trouble with some events only
+    elif (
+        kinds & _DESTINATIONS_FAULTS and not delivered
+    ):  # else it has trouble with some events only
         heard = Heard.FAILED
     return Signal(heard, latency, delivered, max(waits, default=None), again)

@@ -126,13 +126,13 @@ class _Delivery:
             return _AT_ONCE
         now = self._clock.monotonic()
         asked = max(outcome.retry_after or 0.0 for _, outcome in deferred)
-        if not (made.excused and self._patient and self._policy.max_retries):
+        patience = self._lane.destination.patience if self._patient else 0.0
+        if not (made.excused and patience and self._policy.max_retries):
             part.charged += 1
             part.excused_since = None
             return self._policy.next_step(part.charged, asked, now - self._started, self._rng)
         if part.excused_since is None:
             part.excused_since = now
-        patience = self._lane.destination.patience
         if now - part.excused_since >= patience:
             return GiveUp(
                 f"the destination was busy or down for {patience:g} s, "

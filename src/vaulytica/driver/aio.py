@@ -41,7 +41,7 @@ class AsyncDriver:
         self._waiting: set[asyncio.Future[None]] = set()  # for a turn
         self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
-    async def run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: Flow[T]) -> T:  # noqa: C901 - a branch for each effect that is frequent
         """What the flow returns."""
         answer: Any = None
         failure: Failure | None = None
@@ -58,6 +58,11 @@ class AsyncDriver:
                         answer = await self.transport.send(effect.request)
                         if not isinstance(answer, Response):
                             raise no_response(answer)
+                    elif type(effect) is Turn:
+                        while (seconds := effect.ask()) > 0:
+                            await self._turn_of_another(seconds)
+                        if self._waiting:
+                            self._wake()
                     else:
                         answer = await self._perform(effect)
                 except Failure as error:
@@ -70,11 +75,6 @@ class AsyncDriver:
             flow.close()
 
     async def _perform(self, effect: Effect) -> Any:
-        if type(effect) is Turn:
-            while (seconds := effect.ask()) > 0:
-                await self._turn_of_another(seconds)
-            self._wake()
-            return None
         if isinstance(effect, Wait):
             log.info("%s; again in %.2f s", effect.why, effect.seconds)
             return await self._pause(effect.seconds)

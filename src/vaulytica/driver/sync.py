@@ -47,6 +47,8 @@ class Driver:
                         answer = self.transport.send(effect.request)
                         if not isinstance(answer, Response):
                             raise no_response(answer)
+                    elif type(effect) is Turn:
+                        self._turn(effect.ask, stopped)
                     else:
                         answer = self._perform(effect, stopped)
                 except Failure as error:
@@ -59,8 +61,6 @@ class Driver:
             flow.close()
 
     def _perform(self, effect: Effect, stopped: threading.Event | None) -> Any:
-        if type(effect) is Turn:
-            return self._turn(effect.ask, stopped)
         if isinstance(effect, Wait):
             log.info("%s; again in %.2f s", effect.why, effect.seconds)
             return self._let_pass(effect.seconds, stopped)
@@ -81,14 +81,14 @@ class Driver:
 
     def _turn(self, ask: Callable[[], float], stopped: threading.Event | None) -> None:
         locks = self._locks()
-        with locks.turns:
+        with locks.turn:  # itself, not the condition: nearly always nobody waits
             while (seconds := ask()) > 0:
                 if self.sleep is not time.sleep and seconds < math.inf:  # a test's own clock
-                    locks.turns.release()
+                    locks.turn.release()
                     try:
                         self._let_pass(min(seconds, _LONGEST_WAIT), stopped)
                     finally:
-                        locks.turns.acquire()
+                        locks.turn.acquire()
                     continue
                 locks.waiting += 1
                 locks.turns.wait(min(seconds, _LONGEST_WAIT))
@@ -110,5 +110,6 @@ class _Locks:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.alone = threading.Lock()
-        self.turns = threading.Condition(threading.Lock())
+        self.turn = threading.Lock()
+        self.turns = threading.Condition(self.turn)
         self.waiting = 0  # for a turn

@@ -26,6 +26,8 @@ from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
 
 _NO_MORE = [b"\r\n"]
+# What libcurl takes of a body at a time: its own default, and the most it allows.
+_SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 2 * 1024 * 1024
 
 
 class Exchange:
@@ -40,6 +42,7 @@ class Exchange:
         self._anew = False
         self._timeout = 0.0
         self._method = "POST"
+        self._piece = _SMALLEST_PIECE
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -83,6 +86,10 @@ class Exchange:
             self.curl.setopt(pycurl.HTTPHEADER, lines)
         except UnicodeEncodeError:
             self.curl.setopt(pycurl.HTTPHEADER, [line.encode("utf-8") for line in lines])
+        if len(request.body) > self._piece:
+            # Else libcurl comes back for each 64 KiB, and a loop wakes up for each.
+            self._piece = min(2 * len(request.body), _LARGEST_PIECE)
+            self.curl.setopt(pycurl.UPLOAD_BUFFERSIZE, self._piece)
         self._unsent.__init__(request.body)  # type: ignore[misc]  # anew, over these bytes
         self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
         self._head.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from vaulytica.events import Event
 from vaulytica.formats.splunk_hec.options import SplunkOptions, place
 from vaulytica.jsonvalues import compact_json
-from vaulytica.lines import Line
+from vaulytica.lines import Line, SeverityName
 
 _ENVELOPE = ("event_type", "severity", "timestamp")
 _ENVELOPE_NAMES = tuple(f'"{name}"'.encode() for name in _ENVELOPE)
@@ -57,9 +57,8 @@ class LineWriter:
     """
 
     def __init__(self, options: SplunkOptions) -> None:
-        self._options = options
-        self._seconds: dict[str, str] = {}
-        self._heads: dict[tuple[str, str, str], str] = {}
+        self._seconds = _Kept(_second)
+        self._heads = _Kept(lambda key: _head(options, *key))
 
     def write_all(self, lines: Sequence[Line]) -> list[bytes | None]:
         """The documents, `time` always with all its digits; None for a line to be read as an event.
@@ -67,44 +66,54 @@ class LineWriter:
         That is so if its data might clash with the envelope, if it has metadata, or is older than 1970.
         """
         if _may_clash(b"".join([line.data for line in lines])):
-            return [None if _may_clash(line.data) else self._write(line) for line in lines]
-        return list(map(self._write, lines))
+            fit = [None if _may_clash(line.data) else line for line in lines]
+            return [None if line is None else self._write((line,))[0] for line in fit]
+        return self._write(lines)
 
-    def _write(self, line: Line) -> bytes | None:
-        stamp, data = line.timestamp, str(line.data, "utf-8")
-        try:
-            seconds = self._seconds[stamp[:19]]
-        except KeyError:
-            seconds = self._second(stamp)
-        try:
-            head = self._heads[line.type, line.severity, line.source]
-        except KeyError:
-            head = self._head(line)
-        if line.metadata is not None or not seconds:
-            return None
-        if data[1] == '"':  # no space before a name, so none before the brace either
-            return f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}",{data[1:]}}}'.encode()
-        members = data.strip(" \t\r\n")[1:].lstrip(" \t\r\n")
-        comma = "" if members == "}" else ","
-        return f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}"{comma}{members}}}'.encode()
+    def _write(self, lines: Sequence[Line]) -> list[bytes | None]:
+        parts: list[bytes | None] = []
+        add, all_seconds, heads = parts.append, self._seconds, self._heads
+        for line in lines:
+            stamp, data = line.timestamp, str(line.data, "utf-8")
+            seconds = all_seconds[stamp[:19]]
+            head = heads[line.type, line.severity, line.source]
+            if line.metadata is not None or not seconds:
+                add(None)
+            elif data[1] == '"':  # no space before a name, so none before the brace either
+                add(f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}",{data[1:]}}}'.encode())
+            else:
+                members = data.strip(" \t\r\n")[1:].lstrip(" \t\r\n")
+                comma = "" if members == "}" else ","
+                add(f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}"{comma}{members}}}'.encode())
+        return parts
 
-    def _second(self, stamp: str) -> str:
-        """A timestamp's whole seconds since 1970, as text; the fraction is written behind it."""
-        seconds = int(datetime.fromisoformat(f"{stamp[:19]}Z").timestamp())
-        # Before 1970 a fraction would count in the wrong direction.
-        text = str(seconds) if seconds >= 0 else ""
-        if len(self._seconds) >= _MOST_KEPT:
-            self._seconds.clear()
-        self._seconds[stamp[:19]] = text
-        return text
 
-    def _head(self, line: Line) -> str:
-        """All from `time` to the beginning of the timestamp's text."""
-        beside = compact_json(place(self._options, line))[1:-1].decode()
-        envelope = compact_json({"event_type": line.type, "severity": line.severity})[1:-1].decode()
-        text = f',{beside},"event":{{{envelope},"timestamp":"'
+class _Kept(dict[Any, str]):
+    """Texts made when first asked for; as many are kept as are worth it."""
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> str:
+        text = self._make(key)
         if len(text) <= _LONGEST_KEPT:
-            if len(self._heads) >= _MOST_KEPT:
-                self._heads.clear()
-            self._heads[(line.type, line.severity, line.source)] = text
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[key] = text
         return text
+
+
+def _second(stamp: str) -> str:
+    """A timestamp's whole seconds since 1970; the fraction is written behind it."""
+    seconds = int(datetime.fromisoformat(f"{stamp}Z").timestamp())
+    # Before 1970 a fraction would count in the wrong direction.
+    return str(seconds) if seconds >= 0 else ""
+
+
+def _head(options: SplunkOptions, type: str, severity: SeverityName, source: str) -> str:
+    """All from `time` to the beginning of the timestamp's text."""
+    line = Line(type=type, severity=severity, source=source)
+    beside = compact_json(place(options, line))[1:-1].decode()
+    envelope = compact_json({"event_type": type, "severity": severity})[1:-1].decode()
+    return f',{beside},"event":{{{envelope},"timestamp":"'
