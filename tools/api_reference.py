@@ -170,6 +170,8 @@ def _default(value: object) -> str:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, webhook.Response):
         return f"Response({value.status})"
+    if isinstance(value, msgspec.Raw):
+        return f"msgspec.Raw({bytes(value)!r})"
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if is_dataclass or isinstance(value, msgspec.Struct):
         return f"{type(value).__name__}()"

@@ -80,9 +80,7 @@ def test_few_or_no_events(count: int, serve: Serve, sender_of: SenderOf) -> None
     assert (total, len(server.arrived), len(reports)) == (count, count, count)
 
 
-def test_the_source_is_read_no_faster_than_events_go_out(
-    serve: Serve, sender_of: SenderOf
-) -> None:
+def test_the_source_is_read_no_faster_than_events_go_out(serve: Serve, sender_of: SenderOf) -> None:
     server = serve(replies(OK))
     settled, ahead = [0], []
 
@@ -130,9 +128,7 @@ def test_in_order_what_follows_a_given_up_event_is_not_sent(
 
 def test_an_event_does_not_wait_for_ever_for_its_batch_to_be_full(serve: Serve, kind: str) -> None:
     server = serve(replies(OK))
-    config = config_for(
-        server.url, batch={"max_events": 1000, "as": "ndjson", "max_wait": 0.05}
-    )
+    config = config_for(server.url, batch={"max_events": 1000, "as": "ndjson", "max_wait": 0.05})
     go_on = threading.Event()
 
     def slow() -> Iterator[dict[str, Any]]:

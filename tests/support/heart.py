@@ -8,6 +8,8 @@ from typing import Any
 
 from vaulytica.delivery.batching import Batch, encode
 from vaulytica.delivery.destination import Destination
+from vaulytica.delivery.flow import deliver
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
     Deferred,
     Delivered,
@@ -17,8 +19,6 @@ from vaulytica.delivery.outcome import (
     Rejected,
     Result,
 )
-from vaulytica.delivery.flow import deliver
-from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.ports import Alone, Connect, Effect, Flow, Limits, Send, Turn, Wait
 from vaulytica.delivery.request import Probe, Request, Response
 from vaulytica.errors import Failure

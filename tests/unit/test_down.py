@@ -16,6 +16,7 @@ from support.heart import (
     reason_of,
 )
 from vaulytica.delivery.batching import Item
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
     Deferred,
     Delivered,
@@ -25,10 +26,9 @@ from vaulytica.delivery.outcome import (
     Rejected,
     Result,
 )
-from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.policy import ONCE
-from vaulytica.delivery.request import Response
 from vaulytica.delivery.report import Report, Settlement
+from vaulytica.delivery.request import Response
 from vaulytica.delivery.run import DownDetector, OnResult, Run
 from vaulytica.errors import FailureKind, TransportFailure
 

@@ -20,9 +20,9 @@ from support.heart import (
 from vaulytica.delivery.attempt import attempt
 from vaulytica.delivery.flow import deliver, not_sent
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.ports import Turn
 from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected
 from vaulytica.delivery.policy import ONCE, RetryPolicy
+from vaulytica.delivery.ports import Turn
 from vaulytica.delivery.request import Response
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
 

@@ -25,8 +25,8 @@ class Blaming(Pace):
         self.verdicts = list(verdicts)
         self.signals: list[Signal] = []
 
-    def heed(self, now: float, signal: Signal) -> bool:
-        super().heed(now, signal)
+    def heed(self, now: float, signal: Signal, *, admitted: bool = True) -> bool:
+        super().heed(now, signal, admitted=admitted)
         self.signals.append(signal)
         return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
 
@@ -146,7 +146,9 @@ def test_who_has_a_deadline_does_not_wait_past_it() -> None:
     delivered(canned, lane, batch, retry=ONCE, patient=False)
     (result,) = delivered(canned, lane, batch, patient=False)
     assert reason_of(result).kind is ReasonKind.NOT_SENT
-    assert reason_of(result).text == "not sent: it would have to wait for 100.0 s, past the deadline"
+    assert (
+        reason_of(result).text == "not sent: it would have to wait for 100.0 s, past the deadline"
+    )
     assert (result.attempts, canned.pauses) == (0, [])
     assert lane.pace.in_flight == 0
 
@@ -164,3 +166,14 @@ def test_a_stream_without_retries_keeps_the_pace_all_the_same() -> None:
 def test_who_has_no_patience_has_retries_still() -> None:
     result = one(Canned(*[BUSY] * 3), Blaming(True), patience=0.0)
     assert result.attempts == 3
+
+
+def test_single_events_in_calm_times_leave_the_pace_as_it_is() -> None:
+    lane = Lane(destination(retry=ONCE))
+    lane.pace = pace = Blaming(False)
+    batch = batch_of(lane.destination.format, guide_event())
+    for answer in (WELL, WELL, BROKEN, BROKEN, WELL, WELL):
+        delivered(Canned(answer), lane, batch, patient=False)
+        assert pace.in_flight == 0
+    heard = [signal.heard for signal in pace.signals]
+    assert heard == [Heard.WELL, Heard.FAILED, Heard.FAILED, Heard.WELL]

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from vaulytica.cli.places import Places
 
 LINES = st.lists(st.integers(1, 10**12), max_size=8)
-STRETCH = st.tuples(
-    st.sampled_from(["a", "b"]), st.integers(1, 9), st.integers(0, 5) | LINES
-)
+STRETCH = st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 9), st.integers(0, 5) | LINES)
 
 
 @given(st.lists(STRETCH, max_size=12))

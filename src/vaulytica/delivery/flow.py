@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -58,6 +57,9 @@ def deliver(
 
 
 _AT_ONCE = RetryAt(0.0)
+# Of the first attempt, and of those after it.
+_PATIENT = Leave(), Leave(again=True)
+_IMPATIENT = Leave(patient=False), Leave(patient=False, again=True)
 
 
 class _Delivery:
@@ -70,13 +72,27 @@ class _Delivery:
         self._patient = patient
         self._started = clock.monotonic()
         self._settlement = Settlement()
+        if patient and policy.deadline is None:
+            self._first, self._again = _PATIENT
+        else:
+            self._first, self._again = self._leaves()
+
+    def _leaves(self) -> tuple[Leave, Leave]:
+        policy = self._policy
+        until = None if policy.deadline is None else self._started + policy.deadline
+        held = self._patient or policy.max_retries > 0
+        if until is None and held:
+            return _IMPATIENT
+        first = Leave(patient=self._patient, held=held, until=until)
+        return first, replace(first, again=True)
 
     def flow(self, batch: Batch) -> Flow[Settlement]:
         """Part after part, until none is left."""
-        parts = deque([_Part(batch)])
+        parts = [_Part(batch)]  # the next one last
         while parts:
-            part = parts.popleft()
-            made = yield from attempt(self._lane, part.batch, self._clock, self._leave(part))
+            part = parts.pop()
+            leave = self._again if part.attempts else self._first
+            made = yield from attempt(self._lane, part.batch, self._clock, leave)
             first = made.outcomes[0]
             part.attempts += made.sent
             if not made.sent:
@@ -87,25 +103,16 @@ class _Delivery:
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
                     self._lane.bounds.learn(made.size)
-                parts.extendleft(part.of(half) for half in reversed(part.batch.halves()))
+                parts += [part.of(half) for half in reversed(part.batch.halves())]
             elif deferred := self._settle(part, made.outcomes):
                 step = self._next_step(part, deferred, made)
                 if isinstance(step, GiveUp):
                     self._give_up(part, deferred, step)
                     continue
-                parts.appendleft(part.of(part.batch.only(item for item, _ in deferred)))
+                parts.append(part.of(part.batch.only(item for item, _ in deferred)))
                 if step is not _AT_ONCE:
                     yield from wait(step.delay, self._why(part, deferred[0][1]))
         return self._settlement
-
-    def _leave(self, part: _Part) -> Leave:
-        deadline = self._policy.deadline
-        return Leave(
-            patient=self._patient,
-            held=self._patient or self._policy.max_retries > 0,
-            until=None if deadline is None else self._started + deadline,
-            again=part.attempts > 0,
-        )
 
     def _settle(self, part: _Part, outcomes: Iterable[Outcome]) -> Deferrals:
         """Keep what is settled; give back what is not."""

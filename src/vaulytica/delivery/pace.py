@@ -117,8 +117,21 @@ class Pace:
         self.in_flight += 1
         return 0.0
 
-    def heed(self, now: float, signal: Signal) -> bool:
-        """An admitted attempt has ended; whether its fault, if any, is the whole destination's."""
+    def is_calm(self, now: float) -> bool:
+        """Whether there is nothing to keep an impatient caller, and nothing new in what goes well.
+
+        Such an attempt need not be admitted, and `heed` is told so, if it is told anything.
+        """
+        return (
+            self._has_delivered
+            and self._fault_at is None
+            and self._held_until <= now
+            and self._breaker.state is State.CLOSED
+            and self._events is self._bytes is None
+        )
+
+    def heed(self, now: float, signal: Signal, *, admitted: bool = True) -> bool:
+        """An attempt has ended; whether its fault, if any, is the whole destination's."""
         if signal.hold:
             self._held_until = max(self._held_until, now + min(signal.hold, self.settings.max_hold))
         heard = signal.heard
@@ -126,7 +139,8 @@ class Pace:
             excused = self._well(now, signal)
         else:
             excused = self._fault(now, signal)
-        self._end()
+        if admitted:
+            self._end()
         return excused
 
     def leave(self) -> None:

@@ -125,12 +125,13 @@ class Run:
         return waiting <= self.width and len(self.reports) < 4 * self.width
 
     def put(self, entry: object, now: float) -> bool:
-        """Take in an entry (see `Cutter`), or `Entries`; whether there is something to take out now."""
+        """Take in an entry (see `Cutter`), or `Entries`; whether there is more to take out than before."""
+        before = len(self.ready) + len(self.reports)
         if type(entry) is Entries:
             self._cutter.add_all(entry, now)
         else:
             self._cutter.add(entry, now)
-        return bool(self.ready or self.reports)
+        return len(self.ready) + len(self.reports) > before
 
     def end(self) -> None:
         """There is nothing more to put in."""

@@ -25,7 +25,8 @@ class Crew:
     ) -> None:
         self._run, self._driver, self._source = run, driver, source
         self._clock, self._rng = clock, rng
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
+        self._turn = threading.Condition(self._lock)
         self._stopped = threading.Event()
         self._workers = self._idle = 0
         self._error: BaseException | None = None
@@ -60,7 +61,7 @@ class Crew:
     def _read(self) -> None:
         run = self._run
         for entry in self._source:
-            with self._turn:
+            with self._lock:  # itself, not the condition: this is done for each event
                 if run.over:
                     return
                 if run.put(entry, self._clock.monotonic()):
