@@ -170,8 +170,6 @@ def _default(value: object) -> str:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, webhook.Response):
         return f"Response({value.status})"
-    if isinstance(value, msgspec.Raw):
-        return f"msgspec.Raw({bytes(value)!r})"
     is_dataclass = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if is_dataclass or isinstance(value, msgspec.Struct):
         return f"{type(value).__name__}()"
@@ -186,6 +184,8 @@ def _named(value: object) -> str:
         return "{}" if value is dict else f"{value.__name__}()"
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
         return f"{value.__module__}.{value.__name__}"
+    if isinstance(value, msgspec.Raw):  # whose own repr names a place in memory
+        return f"msgspec.Raw({bytes(value)!r})"
     return ""
 
 

@@ -240,10 +240,8 @@ def test_interrupted_while_a_pipe_given_by_name_says_nothing(start, receiver, tm
 def test_interrupted_before_there_was_any_input(start, receiver):
     process = start("send", "-", "--url", receiver.url)
     deadline = time.monotonic() + 20
-    while (
-        not Path(f"/proc/{process.pid}/task").is_dir()
-        or len(os.listdir(f"/proc/{process.pid}/task")) < 2
-    ):
+    threads = Path(f"/proc/{process.pid}/task")
+    while len(list(threads.iterdir())) < 2:  # the reader is there
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)

@@ -19,7 +19,7 @@ def in_order(data: Any, way: Way) -> Told:
         case = replace(case, deferred={})
     kind = data.draw(st.sampled_from(["sync", "async"]))
     how = data.draw(st.sampled_from(["batch", "stream"]))
-    return send(way, case, kind, how=how, settings={"ordered": True})
+    return send(way, case, kind, how=how, settings={"ordered": True, "concurrency": 4})
 
 
 @pytest.mark.parametrize("way", WAYS, ids=repr)

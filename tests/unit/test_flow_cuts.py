@@ -143,3 +143,14 @@ def test_a_destination_that_reads_nothing_is_given_up_on_as_any_other() -> None:
     (first, *_) = run(canned, lane_of(Deaf()), 3)
     assert first.attempts == 1
     assert isinstance(first.outcome, Deferred)
+
+
+def test_in_order_no_half_overtakes_one_that_is_given_up_on() -> None:
+    lane = lane_of(PlainLines(1000, 10**6))
+    for ordered in (True, False):
+        canned = Canned(Response(413), Response(500), *[] if ordered else [Response(200)])
+        events = [guide_event(data={"n": n}) for n in range(4)]
+        batch = batch_of(lane.destination.format, *events)
+        results = delivered(canned, lane, batch, ordered=ordered)
+        assert canned.all_used
+        assert [result.delivered for result in results] == [False, False] + [not ordered] * 2

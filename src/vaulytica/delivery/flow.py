@@ -46,14 +46,16 @@ def deliver(
     *,
     retry: RetryPolicy | None = None,
     patient: bool = True,
+    ordered: bool = False,
 ) -> Flow[Settlement]:
     """Attempt until every event is delivered, rejected, or given up on.
 
     `retry` takes the place of the destination's own policy, as for a test of the connection. Patient
-    ones bear a busy destination for its `patience`; else every attempt counts.
+    ones bear a busy destination for its `patience`; else every attempt counts. `ordered`: what was not
+    sent yet does not overtake an event that is given up on.
     """
     policy = retry or lane.destination.retry
-    return _Delivery(lane, policy, clock, rng, patient).flow(batch)
+    return _Delivery(lane, policy, clock, rng, patient=patient, ordered=ordered).flow(batch)
 
 
 _AT_ONCE = RetryAt(0.0)
@@ -66,10 +68,17 @@ class _Delivery:
     """One delivery under way: its parts, each with its own history, and what is settled."""
 
     def __init__(
-        self, lane: Lane, policy: RetryPolicy, clock: Clock, rng: Random, patient: bool
+        self,
+        lane: Lane,
+        policy: RetryPolicy,
+        clock: Clock,
+        rng: Random,
+        *,
+        patient: bool,
+        ordered: bool,
     ) -> None:
         self._lane, self._policy, self._clock, self._rng = lane, policy, clock, rng
-        self._patient = patient
+        self._patient, self._ordered = patient, ordered
         self._started = clock.monotonic()
         self._settlement = Settlement()
         if patient and policy.deadline is None:
@@ -107,7 +116,7 @@ class _Delivery:
             elif deferred := self._settle(part, made.outcomes):
                 step = self._next_step(part, deferred, made)
                 if isinstance(step, GiveUp):
-                    self._give_up(part, deferred, step)
+                    self._give_up(part, deferred, step, parts)
                     continue
                 parts.append(part.of(part.batch.only(item for item, _ in deferred)))
                 if step is not _AT_ONCE:
@@ -147,10 +156,15 @@ class _Delivery:
             )
         return self._policy.next_step(0, asked, now - self._started, self._rng)
 
-    def _give_up(self, part: _Part, deferred: Deferrals, step: GiveUp) -> None:
+    def _give_up(self, part: _Part, deferred: Deferrals, step: GiveUp, others: list[_Part]) -> None:
         for item, outcome in deferred:
             text = f"{step.why}: {outcome.reason.text}"
             self._keep(part, item, replace(outcome, reason=replace(outcome.reason, text=text)))
+        while self._ordered and others:
+            left = others.pop()
+            text = f"not sent: it would overtake an earlier event: {deferred[0][1].reason.text}"
+            for item in left.batch.items:
+                self._keep(left, item, Deferred(Reason(ReasonKind.NOT_SENT, text)))
 
     def _keep(self, part: _Part, item: Item, outcome: Outcome) -> None:
         result = Result(item.position, item.event.id, outcome, part.attempts)

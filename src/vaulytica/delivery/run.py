@@ -167,7 +167,8 @@ class Run:
             elif self._down.why is not None:
                 self._keep(not_sent(batch, f"the destination is down: {self._down.why}"))
             else:
-                delivery = Delivery(batch, deliver(self._lane, batch, clock, rng))
+                flow = deliver(self._lane, batch, clock, rng, ordered=self._ordered)
+                delivery = Delivery(batch, flow)
                 self._under_way[delivery] = None
                 return delivery
         return None if self._over else float("inf")

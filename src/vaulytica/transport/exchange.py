@@ -26,8 +26,8 @@ from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
 
 _NO_MORE = [b"\r\n"]
-# What libcurl takes of a body at a time: its own default, and the most it allows.
-_SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 2 * 1024 * 1024
+# What libcurl takes of a body at a time: its own default, and what holds most batches in one piece.
+_SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
 
 
 class Exchange:
@@ -86,7 +86,7 @@ class Exchange:
             self.curl.setopt(pycurl.HTTPHEADER, lines)
         except UnicodeEncodeError:
             self.curl.setopt(pycurl.HTTPHEADER, [line.encode("utf-8") for line in lines])
-        if len(request.body) > self._piece:
+        if len(request.body) > self._piece < _LARGEST_PIECE:
             # Else libcurl comes back for each 64 KiB, and a loop wakes up for each.
             self._piece = min(2 * len(request.body), _LARGEST_PIECE)
             self.curl.setopt(pycurl.UPLOAD_BUFFERSIZE, self._piece)
