@@ -43,10 +43,6 @@ class _Stream:
         self._run.reports.clear()
         return reports
 
-    def left(self) -> Left:
-        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
-        return self._run.left()
-
     def __del__(self) -> None:
         if not self._begun:
             warnings.warn(
@@ -79,6 +75,10 @@ class Stream(_Stream):
     def halt(self, why: str = "the stream was halted") -> None:
         """Read no further and begin nothing more; go on iterating for what is under way."""
         self._crew.halt(why)
+
+    def left(self) -> Left:
+        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
+        return self._crew.left()
 
     def close(self) -> None:
         """Begin nothing more; what is under way may still arrive."""
@@ -123,6 +123,10 @@ class AsyncStream(_Stream):
     def halt(self, why: str = "the stream was halted") -> None:
         """Read no further and begin nothing more; go on iterating for what is under way."""
         self._crew.halt(why)
+
+    def left(self) -> Left:
+        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
+        return self._run.left()
 
     async def aclose(self) -> None:
         """Stop: what is under way is cancelled, and may have arrived."""

@@ -163,6 +163,55 @@ def test_an_event_does_not_wait_for_ever_for_its_batch_to_be_full(serve: Serve, 
     assert got == [3, 2]
 
 
+def test_nor_does_one_that_comes_after_a_quiet_spell(serve: Serve, kind: str) -> None:
+    server = serve(replies(OK))
+    config = config_for(server.url, batch={"max_events": 1000, "as": "ndjson", "max_wait": 0.02})
+    arrived = threading.Event()
+    seen: list[int] = []
+
+    def one_by_one() -> Iterator[dict[str, Any]]:
+        for entry in entries(4):
+            yield entry
+            assert arrived.wait(10), "the one before has not gone out"
+            arrived.clear()
+
+    async def slowly() -> AsyncIterator[dict[str, Any]]:
+        for entry in entries(4):
+            yield entry
+            for _ in range(1000):
+                if arrived.is_set():
+                    break
+                await asyncio.sleep(0.01)
+            assert arrived.is_set(), "the one before has not gone out"
+            arrived.clear()
+
+    def told(report: Report) -> None:
+        seen.append(int(report))
+        arrived.set()
+
+    async def run() -> None:
+        async with AsyncWebhookSender(config) as sender:
+            await sender.send_stream(slowly()).run(told)
+
+    if kind == "async":
+        asyncio.run(run())
+    else:
+        with WebhookSender(config) as sender:
+            sender.send_stream(one_by_one()).run(told)
+    assert seen == [1, 1, 1, 1]
+
+
+def test_the_report_of_a_moment_stays_as_it_was(serve: Serve) -> None:
+    server = serve(replies(OK))
+    with WebhookSender(config_for(server.url, **BATCHES)) as sender:
+        stream = sender.send_stream(entries(30))
+        next(stream)
+        first = stream.report
+        stream.run()
+        assert (first, first.events, stream.report) == (first.counts.delivered, int(first), 30)
+        assert first < 30
+
+
 def endless() -> Iterator[dict[str, Any]]:
     while True:
         yield {"type": "file_shared", "data": {"pad": "x" * 200}}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from vaulytica.delivery.batching import Batch, encode
+from vaulytica.delivery.batching import Batch, Bounds, Cutter, encode
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.lane import Lane
@@ -180,6 +180,26 @@ def refusal(kind: type[Exception], call: Callable[[], object]) -> str | None:
 def batch_of(format: Any, *events: Event, max_bytes: int = 10**7) -> Batch:
     """The events as one batch."""
     return Batch(tuple(encode(format, e, max_bytes, at) for at, e in enumerate(events)))
+
+
+def cut(format: Any, entries: Iterable[object], max_bytes: int) -> Iterator[Batch | Result]:
+    """Turn entries into batches as large as the format's limits allow, reading no further than needed."""
+    made: list[Batch | Result] = []
+    limits = format.limits
+    cutter = Cutter(
+        format,
+        Bounds(limits),
+        max_bytes,
+        max_part_bytes=min(max_bytes, limits.max_bytes - limits.fixed),
+        ready=made.append,
+        unfit=made.append,
+    )
+    for entry in entries:
+        cutter.add(entry, 0.0)
+        yield from made
+        made.clear()
+    cutter.flush()
+    yield from made
 
 
 def header(request: Request, name: str) -> str | None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.heart import LinesFormat, batch_of, guide_event
-from vaulytica.delivery.batching import Batch, Bounds, Cutter, cut, encode
+from support.heart import LinesFormat, batch_of, cut, guide_event
+from vaulytica.delivery.batching import Batch, Bounds, Cutter, encode
 from vaulytica.delivery.outcome import Rejected, Result
 from vaulytica.delivery.ports import Limits
 from vaulytica.errors import WebhookEventError
@@ -227,7 +227,14 @@ def test_lines_by_the_hundred_are_cut_as_one_by_one(
     format = LinedFormat(max_events, max_bytes, fixed, between)
     made: list[list[Batch | Result]] = [[], []]
     cutters = [
-        Cutter(format, Bounds(format.limits), 10**6, ready=to.append, unfit=to.append)
+        Cutter(
+            format,
+            Bounds(format.limits),
+            10**6,
+            max_part_bytes=max_bytes - fixed,
+            ready=to.append,
+            unfit=to.append,
+        )
         for to in made
     ]
     for chunk in chunks:

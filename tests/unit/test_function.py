@@ -10,8 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from support.heart import GUIDE_DATA, GUIDE_TIME, guide_event
-from vaulytica.delivery.batching import cut
+from support.heart import GUIDE_DATA, GUIDE_TIME, cut, guide_event
 from vaulytica.delivery.outcome import Result
 from vaulytica.errors import WebhookEventError
 from vaulytica.formats.function import FunctionFormat, TemplateFunction

@@ -42,7 +42,9 @@ def perform(run: Run, delivery: Any, answer: Any) -> None:
 def test_a_full_batch_can_be_taken_at_once_and_a_part_of_one_after_max_wait() -> None:
     run, clock = run_of(max_wait=2.0), OwnClock()
     assert taken(run, clock) == INF
-    assert [run.put(entry(n), clock.monotonic()) for n in range(4)] == [False, False, True, False]
+    assert [run.put(entry(n), clock.monotonic()) for n in range(4)] == [
+        True, False, True, True
+    ], "one begins to wait, a batch is full, another begins to wait"  # fmt: skip
     assert not isinstance(taken(run, clock), float)
     assert taken(run, clock) == 2.0
     clock.sleep(1.5)

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from support.heart import GUIDE_DATA, GUIDE_TIME, batch_of, guide_event
+from support.heart import GUIDE_DATA, GUIDE_TIME, batch_of, cut, guide_event
 from support.templates import failure, render
-from vaulytica.delivery.batching import cut
 from vaulytica.delivery.outcome import Result
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.formats.templating.template import TemplateFormat

@@ -10,11 +10,9 @@ from vaulytica.cli.out_file import OutFile
 from vaulytica.cli.places import Places
 from vaulytica.delivery.batching import Item
 from vaulytica.delivery.outcome import Delivered, ReasonKind, Result
-from vaulytica.delivery.report import Counts, Report
+from vaulytica.delivery.report import KEPT, Counts, Report
 from vaulytica.delivery.run import Left
 from vaulytica.errors import WebhookError
-
-KEPT = 1000  # undelivered events that are shown; --report has them all
 
 
 @dataclass

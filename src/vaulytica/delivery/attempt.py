@@ -82,10 +82,11 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
     except AuthFailure as failure:  # which tells nothing of the destination
         made.outcomes = [_outcome_of_no_credentials(failure, destination)] * len(batch)
     finally:
-        if signal is None and not alone:  # or it was stopped on the way
+        if not made.outcomes and not alone:  # it was stopped, and will have no more turns
             pace.leave()
     if signal is None:
-        yield Turn(_nothing)  # wakes who waits
+        if not alone:
+            yield Turn(pace.leave)
         return made
     if not alone or signal.heard is not Heard.WELL:
         yield Turn(lambda: _heed(made, pace, clock.monotonic(), signal, admitted=not alone))
@@ -111,10 +112,6 @@ def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> fl
 
 def _heed(made: Attempt, pace: Pace, now: float, signal: Signal, *, admitted: bool) -> float:
     made.excused = pace.heed(now, signal, admitted=admitted)
-    return 0.0
-
-
-def _nothing() -> float:
     return 0.0
 
 

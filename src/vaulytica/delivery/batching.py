@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
 from typing import cast
 
@@ -80,9 +80,10 @@ class Bounds:
         """The bytes of a body of these parts."""
         return self.fixed + sum(map(len, parts)) + self.between * (len(parts) - 1)
 
-    def learn(self, size: int) -> None:
-        """A request of so many bytes was too large: from now on all are at most half of that."""
+    def learn(self, size: int) -> float:
+        """A request of so many bytes was too large: from now on all are at most half of that. Always 0."""
         self.max_bytes = max(1, min(self.max_bytes, size // 2))
+        return 0.0
 
 
 def encode(format: Format, event: Event, max_bytes: int, position: int = 0) -> Item:
@@ -131,7 +132,7 @@ class Cutter:
         bounds: Bounds,
         max_event_bytes: int,
         *,
-        max_part_bytes: int | None = None,
+        max_part_bytes: int,
         ready: Callable[[Batch], object],
         unfit: Callable[[Result], object],
         in_order: bool = False,
@@ -139,8 +140,7 @@ class Cutter:
         self._format = format
         self._bounds = bounds
         self._max_bytes = max_event_bytes
-        own = bounds.max_bytes - bounds.fixed
-        self._limit = min(max_event_bytes, own) if max_part_bytes is None else max_part_bytes
+        self._limit = max_part_bytes
         self._ready = ready
         self._unfit = unfit
         self._most_groups = 1 if in_order else _MOST_GROUPS
@@ -153,6 +153,11 @@ class Cutter:
     def since(self) -> float | None:
         """When the first event that now waits for its batch to be full came in; None if none waits."""
         return min((one.since for one in self._open.values()), default=None)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether an event waits for its batch to be full."""
+        return bool(self._open)
 
     def add(self, entry: object, now: float) -> None:
         """Take in one entry, at a time `now` by a clock that only ever grows."""
@@ -260,15 +265,3 @@ class Cutter:
 
     def _close(self, group: Hashable) -> None:
         self._ready(Batch(tuple(self._open.pop(group).items), group))
-
-
-def cut(format: Format, entries: Iterable[object], max_bytes: int) -> Iterator[Batch | Result]:
-    """Turn entries into batches as large as the format's limits allow, reading no further than needed."""
-    made: list[Batch | Result] = []
-    cutter = Cutter(format, Bounds(format.limits), max_bytes, ready=made.append, unfit=made.append)
-    for entry in entries:
-        cutter.add(entry, 0.0)
-        yield from made
-        made.clear()
-    cutter.flush()
-    yield from made

@@ -68,7 +68,7 @@ class CheckReport:
 STEPS = ("name", "address", "connect", "tls", "authentication", "event", "answer", "clock")
 # Where they concern the destination: its own page of health, and whether it reads compressed bodies.
 MORE_STEPS = ("health", "compression")
-_ORDER = (*STEPS[:4], "health", *STEPS[4:6], "compression", *STEPS[6:])
+_ORDER = (*STEPS[:4], MORE_STEPS[0], *STEPS[4:6], MORE_STEPS[1], *STEPS[6:])
 
 
 _AT_ONCE = Leave(patient=False, held=False)

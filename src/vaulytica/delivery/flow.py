@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from vaulytica.delivery.outcome import (
     are_all,
 )
 from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy
-from vaulytica.delivery.ports import Clock, Flow, wait
+from vaulytica.delivery.ports import Clock, Flow, turn, wait
 from vaulytica.delivery.report import Settlement
 
 
@@ -111,7 +112,7 @@ class _Delivery:
                 self._settlement.take(part.batch.items, first, part.attempts)
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
-                    self._lane.bounds.learn(made.size)
+                    yield from turn(partial(self._lane.bounds.learn, made.size))
                 parts += [part.of(half) for half in reversed(part.batch.halves())]
             elif deferred := self._settle(part, made.outcomes):
                 step = self._next_step(part, deferred, made)

@@ -143,9 +143,10 @@ class Pace:
             self._end()
         return excused
 
-    def leave(self) -> None:
-        """An admitted attempt was stopped on its way; it tells nothing of the destination."""
+    def leave(self) -> float:
+        """An admitted attempt has ended, and tells nothing of the destination. Always 0."""
         self._end()
+        return 0.0
 
     def _end(self) -> None:
         self.in_flight -= 1

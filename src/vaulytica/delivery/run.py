@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from vaulytica.delivery.batching import Batch, Cutter, Entries, Item
 from vaulytica.delivery.flow import deliver, not_sent
@@ -125,13 +126,17 @@ class Run:
         return waiting <= self.width and len(self.reports) < 4 * self.width
 
     def put(self, entry: object, now: float) -> bool:
-        """Take in an entry (see `Cutter`), or `Entries`; whether there is more to take out than before."""
-        before = len(self.ready) + len(self.reports)
+        """Take in an entry (see `Cutter`), or `Entries`; whether who waits may have to look again.
+
+        That is so if there is more to take out, or if the first event has begun to wait for its batch.
+        """
+        before, was_filling = len(self.ready) + len(self.reports), self._cutter.is_filling
         if type(entry) is Entries:
             self._cutter.add_all(entry, now)
         else:
             self._cutter.add(entry, now)
-        return len(self.ready) + len(self.reports) > before
+        has_more = len(self.ready) + len(self.reports) > before
+        return has_more or (self._cutter.is_filling and not was_filling)
 
     def end(self) -> None:
         """There is nothing more to put in."""
@@ -196,7 +201,7 @@ class Run:
 
     def total(self) -> Report:
         """All that is settled so far."""
-        return Report(self._kept, self._counts)
+        return Report(self._kept, replace(self._counts))
 
     def left(self) -> Left:
         """What is not settled, when nobody goes on."""

@@ -81,8 +81,6 @@ class AsyncCrew:
             await asyncio.sleep(0)  # the source may never give the others a turn
             while not run.hungry:
                 await self._changed.wait()
-        elif not self._workers:
-            self._hand_over()  # one, who watches how long the first has waited
 
     def _hand_over(self) -> None:
         """Wake everybody, and begin a worker where there is more to do than idle ones."""

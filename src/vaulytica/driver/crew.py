@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
 from vaulytica.delivery.report import Report
-from vaulytica.delivery.run import Delivery, Run
+from vaulytica.delivery.run import Delivery, Left, Run
 from vaulytica.driver.sync import Driver
 
 _FOREVER = 3600.0  # seconds; then looks again
@@ -49,6 +49,11 @@ class Crew:
         if self._error is not None:
             raise self._error
 
+    def left(self) -> Left:
+        """What is not settled; while a worker ends, it may yet be."""
+        with self._turn:
+            return self._run.left()
+
     def stop(self) -> None:
         """Begin nothing more, and wait for no retry."""
         self._stopped.set()
@@ -70,8 +75,6 @@ class Crew:
                         self._turn.wait()
                     if self._is_over():
                         return
-                elif not self._workers:
-                    self._hand_over()  # one, who watches how long the first has waited
         with self._turn:
             run.end()
             self._hand_over()
