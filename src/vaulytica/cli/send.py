@@ -7,8 +7,8 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vaulytica.cli.tally import Tally
     from vaulytica.config import WebhookConfig
     from vaulytica.delivery.batching import Entries
+    from vaulytica.streams import AsyncStream
 
 _SHOWN = 10  # undelivered events that are explained on stderr
 
@@ -82,7 +83,6 @@ def send(
 async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally) -> str | None:
     """Send every entry; where it was stopped, what was not read."""
     from vaulytica.cli.feed import Feed
-    from vaulytica.cli.progress import progress
     from vaulytica.sender import AsyncWebhookSender
 
     task = asyncio.current_task()
@@ -93,7 +93,7 @@ async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally
         on_result = None if tally.report is None else tally.write
         stream = sender.send_stream(_entries(Feed(chunks), tally), on_result=on_result)
         try:
-            with progress(tally) as show:
+            async with _shown(tally, stream) as show:
                 async for report in stream:
                     tally.add(report)
                     show(stream.in_flight)
@@ -111,9 +111,28 @@ async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally
     return f"the input after line {last[1]} of {last[0]} was not read"
 
 
+@asynccontextmanager
+async def _shown(tally: Tally, stream: AsyncStream) -> AsyncIterator[Callable[[int], object]]:
+    """Progress after each batch, and twice a second: in an outage there are no batches to tell of."""
+    from vaulytica.cli.progress import progress
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            show(stream.in_flight)
+
+    with progress(tally) as show:
+        ticking = asyncio.create_task(tick())
+        try:
+            yield show
+        finally:
+            ticking.cancel()
+
+
 async def _entries(feed: Feed, tally: Tally) -> AsyncIterator[Entries]:
     """The input, chunk by chunk; where each entry stands is kept."""
     from vaulytica.delivery.batching import Entries
+    from vaulytica.streams import AsyncStream
 
     async for chunk in feed:
         tally.places.add(chunk.file, chunk.first_line, len(chunk.entries), chunk.lines)
