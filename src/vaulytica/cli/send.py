@@ -132,7 +132,6 @@ async def _shown(tally: Tally, stream: AsyncStream) -> AsyncIterator[Callable[[i
 async def _entries(feed: Feed, tally: Tally) -> AsyncIterator[Entries]:
     """The input, chunk by chunk; where each entry stands is kept."""
     from vaulytica.delivery.batching import Entries
-    from vaulytica.streams import AsyncStream
 
     async for chunk in feed:
         tally.places.add(chunk.file, chunk.first_line, len(chunk.entries), chunk.lines)
