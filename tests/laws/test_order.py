@@ -18,8 +18,9 @@ def in_order(data: Any, way: Way) -> Told:
     if way in BULKS:  # what is deferred in a bulk is overtaken there, by those beside it
         case = replace(case, deferred={})
     kind = data.draw(st.sampled_from(["sync", "async"]))
-    how = data.draw(st.sampled_from(["batch", "stream"]))
-    return send(way, case, kind, how=how, settings={"ordered": True, "concurrency": 4})
+    if data.draw(st.booleans()):
+        return send(way, case, kind, settings={"concurrency": 4}, ordered=True)
+    return send(way, case, kind, how="batch", settings={"concurrency": 4, "ordered": True})
 
 
 @pytest.mark.parametrize("way", WAYS, ids=repr)

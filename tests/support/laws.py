@@ -226,10 +226,13 @@ def send(
     receiver: StrictDestination | None = None,
     settings: dict[str, Any] | None = None,
     wire: dict[str, Any] | None = None,
-    **receiving: Any,
+    ordered: bool | None = None,
 ) -> Told:
-    """Send the entries all the way, as a `batch` or a `stream`; one request at a time unless told else."""
-    receiver = receiver or way.receiver(**case.faults(way), **receiving)
+    """Send the entries all the way, as a `batch` or a `stream`; one request at a time unless told else.
+
+    `ordered` is said of a stream; of a batch only the `settings` can say so.
+    """
+    receiver = receiver or way.receiver(**case.faults(way))
     retries = WebhookRetryConfig(max_retries=case.max_retries, jitter=False, deadline=case.deadline)
     sender, transport = on_wire(
         kind,
@@ -247,7 +250,7 @@ def send(
         if how == "batch":
             report = sender.send_batch(case.given(), on_result=results.append)
         else:
-            report, _ = sender.send_stream(case.given(), on_result=results.append)
+            report, _ = sender.send_stream(case.given(), on_result=results.append, ordered=ordered)
     finally:
         sender.finish()
     return Told(way, case, receiver, results, report, transport)

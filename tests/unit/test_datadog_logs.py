@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.awkward import EVENT_DATA
-from support.heart import GUIDE_DATA, GUIDE_TIME, batch_of, guide_event, reason_of, refusal
-from vaulytica.delivery.batching import Batch, Bounds, Cutter, cut
+from support.heart import GUIDE_DATA, GUIDE_TIME, batch_of, cut, guide_event, reason_of, refusal
+from vaulytica.delivery.batching import Batch, Bounds, Cutter
 from vaulytica.delivery.outcome import Deferred, Delivered, ReasonKind, Rejected
 from vaulytica.delivery.request import Response
 from vaulytica.errors import WebhookConfigError, WebhookEventError
@@ -202,7 +202,14 @@ def test_an_over_long_line_is_cut_and_its_neighbours_are_whole() -> None:
     format = made()
     lines = [line_of(guide_event(data={"a": "x" * size})) for size in (5, 2 * MAX_ENTRY, 6)]
     ready: list[Batch] = []
-    cutter = Cutter(format, Bounds(format.limits), 10**7, ready=ready.append, unfit=pytest.fail)
+    cutter = Cutter(
+        format,
+        Bounds(format.limits),
+        10**7,
+        max_part_bytes=10**6,
+        ready=ready.append,
+        unfit=pytest.fail,
+    )
     for line in lines:
         cutter.add(line, 0.0)
     cutter.flush()

@@ -55,7 +55,9 @@ def cut_by(format: Any, bounds: Bounds, entries: list[Any]) -> list[Batch]:
     """The batches of these entries, all of which are fit."""
     ready: list[Batch] = []
     unfit: list[Any] = []
-    cutter = Cutter(format, bounds, 10**7, ready=ready.append, unfit=unfit.append)
+    cutter = Cutter(
+        format, bounds, 10**7, max_part_bytes=10**7, ready=ready.append, unfit=unfit.append
+    )
     for entry in entries:
         cutter.add(entry, 0.0)
     cutter.flush()

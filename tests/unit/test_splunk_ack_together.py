@@ -98,7 +98,7 @@ def test_an_answer_to_a_poll_is_of_the_batches_it_asked_for() -> None:
     channel.add(older, 0.0, 1.0)
     assert channel.ask(older, 1.0, 60.0, polled) == 0
     channel.add(newer, 1.5, 1.0)
-    channel.heed(polled.copy(), {"0": True}, "", 2.0)
+    channel.heed(polled.copy(), {"0": True}, "", 2.0, moved=False)
     polled.clear()
     assert not older.indexed
     assert not newer.indexed
@@ -182,3 +182,24 @@ def test_requests_that_are_never_answered_are_not_remembered_for_ever() -> None:
     for batch in batches:
         format.address(URL, batch)
     assert len(format._acks._channels._sent) == 4096  # type: ignore[union-attr]
+
+
+def asked_thrice(*moved: bool) -> bool:
+    """Whether a batch is indexed after answers to polls that all say so; some are of another cookie."""
+    channel = Channel(GUID, "lb=a")
+    ticket = Ticket(0, channel, 60.0)
+    channel.add(ticket, 0.0, 1.0)
+    for n, is_moved in enumerate(moved):
+        # True is said once.
+        channel.heed([ticket], {"0": n == 0}, "", float(n), moved=is_moved)
+    return ticket.indexed
+
+
+def test_what_another_indexer_says_of_an_id_is_not_of_ours() -> None:
+    assert asked_thrice(False)
+    assert not asked_thrice(True)
+    assert not asked_thrice(True, False, True, True)
+
+
+def test_a_cookie_that_changes_with_every_answer_tells_nothing() -> None:
+    assert asked_thrice(True, True, True)

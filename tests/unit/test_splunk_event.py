@@ -149,7 +149,12 @@ def test_events_that_name_an_index_travel_apart() -> None:
     format = made(index="sec")
     batches: list[Any] = []
     cutter = Cutter(
-        format, Bounds(format.limits), 10**6, ready=batches.append, unfit=batches.append
+        format,
+        Bounds(format.limits),
+        10**6,
+        max_part_bytes=10**6,
+        ready=batches.append,
+        unfit=batches.append,
     )
     for n, index in enumerate(["a", None, "b", "a", None, "b"]):
         metadata = {"index": index, "host": f"h{n}"} if index else {"host": f"h{n}"}

@@ -8,7 +8,7 @@ also means that the id is not known, so that only a deadline ends the asking.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from vaulytica.delivery.ports import Clock, Flow, turn
 from vaulytica.delivery.request import Header, Request, Response
 from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
 from vaulytica.formats.splunk_hec.answers import ack_id_of, answer_of, settle
-from vaulytica.formats.splunk_hec.channel import Channel, Channels, Ticket
+from vaulytica.formats.splunk_hec.channel import Channel, Channels, Ticket, cookie_of
 from vaulytica.formats.splunk_hec.endpoint import sibling, with_query
 from vaulytica.formats.splunk_hec.options import SplunkOptions
 from vaulytica.jsonvalues import Dumps
@@ -80,13 +80,13 @@ class Acknowledgement:
         channel = ticket.channel
         lease = 2 * destination.timeout  # for a poll, and what auth may send before it
         while asked := (yield from _asked(ticket, lease, clock)):
-            acks, said = yield from self._poll(channel, asked, destination, clock)
-            yield from turn(_heeding(channel, asked, acks, said, clock))
+            answer = yield from self._poll(channel, asked, destination, clock)
+            yield from turn(_heeding(channel, asked, answer, clock))
 
     def _poll(
         self, channel: Channel, asked: Sequence[Ticket], destination: Destination, clock: Clock
-    ) -> Flow[tuple[Any, str]]:
-        """What the collector says of these tickets, or None; and its answer in words."""
+    ) -> Flow[_Answer]:
+        """What the collector says of these tickets."""
         url = sibling(destination.url, "ack") or destination.url
         request = Request(
             with_query(url, {"channel": channel.guid}),
@@ -97,9 +97,18 @@ class Acknowledgement:
         try:
             response = yield from destination.auth.flow(request, clock.time())
         except (TransportFailure, AuthFailure) as failure:
-            return None, f"no answer when asked: {failure}"
+            return _Answer(None, f"no answer when asked: {failure}", moved=False)
         said = f"when asked, HTTP {response.status}{words(response)}"
-        return (answer_of(response).get("acks") if response.status == 200 else None), said
+        acks = answer_of(response).get("acks") if response.status == 200 else None
+        return _Answer(acks, said, moved=cookie_of(response) not in (None, channel.cookie))
+
+
+class _Answer(NamedTuple):
+    """The ids that are acknowledged, or None; all of it in words; and whether another indexer said it."""
+
+    acks: Any
+    said: str
+    moved: bool
 
 
 def _asked(ticket: Ticket, lease: float, clock: Clock) -> Flow[list[Ticket]]:
@@ -110,6 +119,7 @@ def _asked(ticket: Ticket, lease: float, clock: Clock) -> Flow[list[Ticket]]:
 
 
 def _heeding(
-    channel: Channel, asked: list[Ticket], acks: Any, said: str, clock: Clock
+    channel: Channel, asked: list[Ticket], answer: _Answer, clock: Clock
 ) -> Callable[[], float]:
-    return lambda: channel.heed(asked, acks, said, clock.monotonic())
+    acks, said, moved = answer
+    return lambda: channel.heed(asked, acks, said, clock.monotonic(), moved=moved)

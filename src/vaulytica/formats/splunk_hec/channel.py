@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CHANNEL = "X-Splunk-Request-Channel"
 COOKIE = "Cookie"
 _LONGEST_PAUSE = 10.0  # seconds between two polls, as Splunk's manual advises
+_ROTATING = 3  # answers in a row with a new cookie, after which it is taken to change with each
 _MOST_SENT = 4096  # requests under way that are remembered
 # RFC 6265, and what else is sent in the field: anything printable but the semicolon.
 _COOKIE = re.compile(r"[\x21-\x3a\x3c-\x7e]+=[\x21-\x3a\x3c-\x7e]*")
@@ -55,6 +56,8 @@ class Channel:
         self._due = self._pause = 0.0
         self._asker: Ticket | None = None  # whose flow is polling, until…
         self._asking_until = 0.0  # …it is taken for lost
+        self._moves = 0  # answers to polls in a row whose cookie was another
+        self._doubtful: dict[str, Any] = {}  # what these said
 
     def with_cookie(self, cookie: str | None) -> Channel:
         """The same GUID, by another way."""
@@ -93,8 +96,19 @@ class Channel:
         self._asker, self._asking_until = ticket, now + lease
         return 0.0
 
-    def heed(self, asked: list[Ticket], acks: Any, said: str, now: float) -> float:
-        """Take in what a poll has brought; ids that were not asked for are nobody's. Always 0."""
+    def heed(self, asked: list[Ticket], acks: Any, said: str, now: float, *, moved: bool) -> float:
+        """Take in what a poll has brought; ids that were not asked for are nobody's. Always 0.
+
+        `moved`: the answer set another cookie, so that it is another indexer's, and of its own ids;
+        unless cookies change with every answer, as with some balancers.
+        """
+        if moved:
+            self._moves += 1
+            said_so = acks.items() if isinstance(acks, dict) else ()  # `true` is said once only
+            self._doubtful |= {id: ack for id, ack in said_so if ack is True}
+            acks = self._doubtful if self._moves >= _ROTATING else None
+        else:
+            self._moves, self._doubtful = 0, {}
         for ticket in asked if isinstance(acks, dict) else ():
             if acks.get(str(ticket.id)) is True and self._tickets.get(ticket.id) is ticket:
                 ticket.indexed = True
@@ -135,7 +149,7 @@ class Channels:
     def taken(self, batch: Batch, response: Response) -> Channel:
         """The channel on which this batch, now answered, is to be asked for."""
         sent = self._sent.pop(id(batch), None) or Channel(str(uuid.uuid4()))
-        cookie = _cookie(response) or sent.cookie
+        cookie = cookie_of(response) or sent.cookie
         moved = cookie != sent.cookie
         channel = sent.with_cookie(cookie) if moved else sent
         if self._current is None:
@@ -145,7 +159,7 @@ class Channels:
         return channel
 
 
-def _cookie(response: Response) -> str | None:
+def cookie_of(response: Response) -> str | None:
     """The cookies that the answer sets, as they are to be sent back; None if it sets none."""
     given = [value.partition(";")[0].strip() for value in response.all("set-cookie")]
     return "; ".join(cookie for cookie in given if _COOKIE.fullmatch(cookie)) or None
