@@ -179,6 +179,11 @@ class Run:
         return None if self._over else float("inf")
 
     @property
+    def wanted(self) -> int:
+        """Workers that have something to do now: one for each batch, and one to watch what is filling."""
+        return len(self.ready) + self._cutter.is_filling
+
+    @property
     def in_flight(self) -> int:
         """Batches that are under way."""
         return len(self._under_way)

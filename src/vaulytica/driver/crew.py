@@ -26,7 +26,11 @@ class Crew:
         self._run, self._driver, self._source = run, driver, source
         self._clock, self._rng = clock, rng
         self._lock = threading.Lock()
-        self._turn = threading.Condition(self._lock)
+        # Whom to wake: the caller, the reader, an idle worker. To wake all for each event would cost more
+        # than to send it.
+        self._news = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._todo = threading.Condition(self._lock)
         self._stopped = threading.Event()
         self._workers = self._idle = 0
         self._error: BaseException | None = None
@@ -36,13 +40,13 @@ class Crew:
         self._start(self._read)
         try:
             while True:
-                with self._turn:
+                with self._lock:
                     while not self._run.reports and not self._is_over():
-                        self._turn.wait()
+                        self._news.wait()
                     if not self._run.reports or self._error is not None:
                         break
                     report = self._run.reports.popleft()
-                    self._turn.notify_all()
+                    self._tell()
                 yield report
         finally:
             self.stop()
@@ -51,46 +55,59 @@ class Crew:
 
     def left(self) -> Left:
         """What is not settled; while a worker ends, it may yet be."""
-        with self._turn:
+        with self._lock:
             return self._run.left()
 
     def stop(self) -> None:
         """Begin nothing more, and wait for no retry."""
         self._stopped.set()
-        with self._turn:
-            self._turn.notify_all()
+        with self._lock:
+            self._tell()
+
+    def halt(self, why: str) -> None:
+        """Read no further, and begin nothing more."""
+        with self._lock:
+            self._run.halt(why)
+            self._tell()
 
     def _is_over(self) -> bool:
         return self._run.finished or self._stopped.is_set() or self._error is not None
 
+    def _tell(self) -> None:
+        """Wake whoever has something to do now."""
+        run = self._run
+        if run.over or self._is_over():
+            for waiting in (self._news, self._room, self._todo):
+                waiting.notify_all()
+            return
+        if run.reports:
+            self._news.notify()
+        if run.hungry:
+            self._room.notify()
+        if self._idle and (wanted := run.wanted):
+            self._todo.notify(wanted)
+
     def _read(self) -> None:
         run = self._run
         for entry in self._source:
-            with self._lock:  # itself, not the condition: this is done for each event
+            with self._lock:
                 if run.over:
                     return
                 if run.put(entry, self._clock.monotonic()):
-                    self._hand_over()
+                    self._hire()
+                    self._tell()
                     while not run.hungry and not run.over and not self._is_over():
-                        self._turn.wait()
+                        self._room.wait()
                     if self._is_over():
                         return
-        with self._turn:
+        with self._lock:
             run.end()
-            self._hand_over()
+            self._hire()
+            self._tell()
 
-    def halt(self, why: str) -> None:
-        """Read no further, and begin nothing more."""
-        with self._turn:
-            self._run.halt(why)
-            self._turn.notify_all()
-
-    def _hand_over(self) -> None:
-        """Wake everybody, and hire where there is more to do than there are idle hands."""
-        self._turn.notify_all()
-        if self._is_over():
-            return
-        wanted = min(self._run.width, self._workers + max(1, len(self._run.ready)) - self._idle)
+    def _hire(self) -> None:
+        """A worker where there is more to do than there are idle ones."""
+        wanted = min(self._run.width, self._workers + self._run.wanted - self._idle)
         while self._workers < wanted:
             self._workers += 1
             # Never in the caller's thread: a request in flight would keep Ctrl-C from it.
@@ -99,20 +116,19 @@ class Crew:
     def _work(self) -> None:
         while (delivery := self._next()) is not None:
             settlement = self._driver.run(delivery.flow, self._stopped)
-            with self._turn:
+            with self._lock:
                 self._run.settle(delivery, settlement)
-                self._turn.notify_all()
+                self._tell()
 
     def _next(self) -> Delivery | None:
-        with self._turn:
+        with self._lock:
             while not self._is_over():
                 got = self._run.take(self._clock, self._rng)
+                self._tell()  # there is room for more, or what was not sent may be reported
                 if not isinstance(got, float):
-                    self._turn.notify_all()  # there is room for more
                     return got
-                self._turn.notify_all()
                 self._idle += 1
-                self._turn.wait(min(got, _FOREVER))
+                self._todo.wait(min(got, _FOREVER))
                 self._idle -= 1
         return None
 
@@ -121,9 +137,9 @@ class Crew:
             try:
                 job()
             except BaseException as error:  # noqa: BLE001 - of the caller's code (as is sys.exit's): the caller gets it
-                with self._turn:
+                with self._lock:
                     self._error = self._error or error
-                    self._turn.notify_all()
+                    self._tell()
                 self._stopped.set()
 
         threading.Thread(target=run, daemon=True).start()
