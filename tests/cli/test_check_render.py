@@ -155,6 +155,29 @@ def test_render_a_template_and_a_map(vaulytica, tmp_path):
     assert json.loads(json.loads(done.out)["body"]) == {"kind": 'x " y'}
 
 
+def test_render_a_template_that_is_a_tree(vaulytica, tmp_path):
+    (tmp_path / "relay.yaml").write_text("""
+destinations:
+  alerts:
+    url: https://alerts.example.com/in
+    format: custom
+    custom_template:
+      kind: "{{ event_type }}"
+      from: host {{ event_data.host }}
+      ports: "{{ event_data.ports }}"
+      fixed: [1, null]
+""")
+    stdin = '{"type": "a", "data": {"host": "x\\",\\"kind\\":\\"b", "ports": [22, 80]}}\n'
+    done = vaulytica("render", "-", "--config", "relay.yaml", "--raw", stdin=stdin)
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out.partition("\n\n")[2]) == {
+        "kind": "a",
+        "from": 'host x","kind":"b',
+        "ports": [22, 80],
+        "fixed": [1, None],
+    }
+
+
 def test_render_masks_secrets(vaulytica):
     url = "https://user.example/services/T0123456789ABCDEFG/plain?token=abc&x=1&bare"
     done = vaulytica(

@@ -21,7 +21,10 @@ from vaulytica.jsonvalues import Dumps, canonical_json, compact_json
 
 # What formats need that cannot be made from nothing.
 TEMPLATE = '{"type": "{{ event_type }}", "level": "{{ severity }}", "data": {{ event_data }}}'
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"template": (TEMPLATE,), "function": (dict,)}
+TREE = {"type": "{{ event_type }}", "level": "{{ severity }}", "data": "{{ event_data }}"}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "template": (TEMPLATE,), "structured": (TREE,), "function": (dict,)
+}  # fmt: skip
 WRITERS = {"compact": compact_json, "canonical": canonical_json}
 
 

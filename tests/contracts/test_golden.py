@@ -38,6 +38,16 @@ TEMPLATE = """
 """
 
 
+TREE = {
+    "alert": {
+        "type": "{{ event_type }}",
+        "level": "{{ severity }}",
+        "note": "{{ event_data.owner }} shared {{ event_data.file_name }}",
+        "details": "{{ event_data }}",
+    }
+}
+
+
 def custom_formatter(context: dict[str, Any]) -> dict[str, Any]:
     return {
         "alert_type": context["event_type"],
@@ -48,7 +58,9 @@ def custom_formatter(context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"template": (TEMPLATE,), "function": (custom_formatter,)}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "template": (TEMPLATE,), "structured": (TREE,), "function": (custom_formatter,)
+}  # fmt: skip
 # The guide's Datadog example shows the first two fields of the data only.
 DATA = {"datadog": {key: GUIDE_DATA[key] for key in ("file_id", "file_name")}}
 

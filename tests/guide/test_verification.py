@@ -29,6 +29,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "datadog": {"format": "datadog"},
     "elastic": {"format": "elastic"},
     "template": {"format": "custom", "custom_template": TEMPLATE},
+    "structured": {"format": "custom", "custom_template": {"é": "{{ event_data }}", "n": 1.5}},
     "function": {"format": "custom", "custom_template_func": dict},
 }
 CONFIGS = {

@@ -33,9 +33,13 @@ TEMPLATE = """{
 }
 """
 
+TREE = {"type": "{{ event_type }}", "data": "{{ event_data }}"}
+
 
 def made(kind: str, layout: Layout | None, dumps: Dumps = compact_json) -> Any:
-    arguments: dict[str, tuple[Any, ...]] = {"template": (TEMPLATE,), "function": (dict,)}
+    arguments: dict[str, tuple[Any, ...]] = {
+        "template": (TEMPLATE,), "structured": (TREE,), "function": (dict,)
+    }  # fmt: skip
     return FORMATS.load(kind)(*arguments.get(kind, ()), dumps=dumps, layout=layout)
 
 
@@ -83,7 +87,7 @@ def test_the_bytes_of_each_layout() -> None:
     assert JsonFormat(layout="ndjson").join(parts) == b'{"a":1}\n{"b":2}\n{}\n'
 
 
-@pytest.mark.parametrize("kind", ["json", "template", "function"])
+@pytest.mark.parametrize("kind", ["json", "template", "structured", "function"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_one_event_is_an_array_or_a_line_of_one(kind: str, layout: Layout) -> None:
     format = made(kind, layout)
@@ -92,7 +96,7 @@ def test_one_event_is_an_array_or_a_line_of_one(kind: str, layout: Layout) -> No
     assert document == format.document(event)
 
 
-@pytest.mark.parametrize("kind", ["json", "template", "function"])
+@pytest.mark.parametrize("kind", ["json", "template", "structured", "function"])
 def test_a_signed_array_is_what_a_verifier_writes_again(kind: str) -> None:
     format = made(kind, Layout.ARRAY, canonical_json)
     events = [guide_event(data=data) for data in DATA.values()]
@@ -117,7 +121,7 @@ def test_an_unknown_layout_is_refused() -> None:
 
 def test_only_formats_for_any_endpoint_let_the_user_choose() -> None:
     choosing = {name for name in FORMATS.entries if getattr(FORMATS.load(name), "has_layouts", 0)}
-    assert choosing == {"json", "template", "function"}
+    assert choosing == {"json", "template", "structured", "function"}
 
 
 # --- Cutting.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.heart import guide_event
-from support.templates import failure, render
+from support.templates import failure, format_of, render
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.formats.templating import bounds
@@ -94,11 +94,21 @@ def _in_a_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MAX_SECONDS", bounds.MAX_SECONDS / 5)
 
 
+# How a program is part of a template: of a text; of a tree, as a leaf or in the text of one.
+WAYS: dict[str, Any] = {
+    "text": lambda program: program + '{"v": 1}',
+    "leaf": lambda program: {"v": program},
+    "part of a leaf": lambda program: {"v": ["x" + program]},
+}
+way = pytest.mark.parametrize("whole", WAYS.values(), ids=WAYS)
+
+
+@way
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize("template", HUNGRY.values(), ids=HUNGRY)
-def test_a_hungry_template_is_stopped(template: str) -> None:
+def test_a_hungry_template_is_stopped(whole: Any, template: str) -> None:
     started = time.process_time()
-    message = failure(template + '{"v": 1}', HUNGRY_EVENT)
+    message = failure(whole(template), HUNGRY_EVENT)
     assert "rendered" not in message  # it was stopped before it had
     assert time.process_time() - started < 2
 
@@ -181,11 +191,12 @@ HOSTILE_DATA: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize("as_tree", [False, True], ids=["text", "tree"])
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize(("template", "data"), HOSTILE_DATA.values(), ids=HOSTILE_DATA)
-def test_hostile_data_is_stopped(template: str, data: dict[str, Any]) -> None:
+def test_hostile_data_is_stopped(as_tree: bool, template: str, data: dict[str, Any]) -> None:
     event = guide_event(data=data)
-    format = TemplateFormat(f'{{"v": {template}}}')
+    format = format_of({"v": template} if as_tree else f'{{"v": {template}}}')
     tracemalloc.start()
     try:
         started = time.process_time()
@@ -220,12 +231,13 @@ LARGE = ["text times", "block doubled", "macro doubled", "much text in a block",
          "nested list", "loop that prints", "center method", "squared"]  # fmt: skip
 
 
+@way
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize("name", LARGE)
-def test_it_takes_little_memory_too(name: str) -> None:
+def test_it_takes_little_memory_too(whole: Any, name: str) -> None:
     tracemalloc.start()
     try:
-        failure(HUNGRY[name] + '{"v": 1}', HUNGRY_EVENT)
+        failure(whole(HUNGRY[name]), HUNGRY_EVENT)
         assert tracemalloc.get_traced_memory()[1] < 64 * MIB
     finally:
         tracemalloc.stop()

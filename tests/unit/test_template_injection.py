@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.awkward import ANY_TEXT, EVENT_DATA, TEXTS, VALUES
 from support.heart import guide_event
 from support.templates import failure, render
+from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.formats.templating.template import TemplateFormat
 from vaulytica.jsonvalues import canonical_json
 
@@ -164,6 +165,82 @@ def test_many_values_take_linear_time() -> None:
     names = [f'name "{n}"' for n in range(5_000)]
     template = '{"l": [{% for n in event_data.l %}"{{ n }}"{{ "," if not loop.last }}{% endfor %}]}'
     assert render(template, l=names) == {"l": names}
+
+
+# --- In a tree, it takes its leaf's place and changes nothing around it.
+
+TREE = {
+    "alert": {
+        "level": "{{ severity }}",
+        "file": "{{ event_data.a }}",
+        "line": "<{{ event_data.a }}|{{ event_data.b }}>",
+        "list": ["{{ event_data.b }}", "fixed"],
+    }
+}
+
+
+@given(a=VALUES, b=VALUES)
+@example(a='x","level":"info","z":"', b="")
+@example(a="\ue000", b="\ue0000123456789abcdef-0\ue001")
+@example(a="{{ severity }}", b="{% raw %}")
+def test_any_values_land_as_they_are_in_a_tree(a: Any, b: Any) -> None:
+    assert canonical_json(render(TREE, a=a, b=b)) == canonical_json(
+        {
+            "alert": {
+                "level": "warning",
+                "file": a,
+                "line": f"<{as_text(a)}|{as_text(b)}>",
+                "list": [b, "fixed"],
+            }
+        }
+    )
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_awkward_texts_land_as_they_are_in_a_tree(text: str) -> None:
+    made = render(TREE, a=text, b=text)["alert"]
+    assert made["level"] == "warning"
+    assert made["file"] == text
+    assert made["line"] == f"<{text}|{text}>"
+
+
+@given(EVENT_DATA)
+def test_any_data_lands_whole_in_a_tree(data: dict[str, Any]) -> None:
+    made = render(
+        {"d": "{{ event_data }}", "j": "{{ event_data | tojson }}"}, guide_event(data=data)
+    )
+    assert canonical_json(made["d"]) == canonical_json(data)
+    assert canonical_json(json.loads(made["j"])) == canonical_json(data)
+    assert list(made) == ["d", "j"]
+
+
+@given(a=ANY_TEXT, b=ANY_TEXT)
+def test_any_text_through_macros_set_blocks_and_joins_in_a_tree(a: str, b: str) -> None:
+    leaf = (
+        "{% macro in_brackets(x) %}[{{ x }}]{% endmacro %}"
+        "{% set both %}{{ event_data.a }}+{{ event_data.b }}{% endset %}"
+        "{{ in_brackets(both ~ event_data.a) }}"
+    )
+    assert render({"v": leaf}, a=a, b=b) == {"v": f"[{a}+{b}{a}]"}
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+    )
+)
+def test_any_tree_is_refused_or_gives_its_own_shape(tree: Any) -> None:
+    def shape(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: shape(item) for key, item in node.items()}
+        return [shape(item) for item in node] if isinstance(node, list) else None
+
+    try:
+        made = render({"t": tree})
+    except (WebhookConfigError, WebhookEventError):
+        assert failure({"t": tree})
+    else:
+        assert shape(made["t"]) == shape(tree)
 
 
 # --- Text that a macro or a set block has made holds values that are not in their place yet.

@@ -36,6 +36,9 @@ def test_there_is_no_way_out(expression: str) -> None:
     message = failure(f'{{"v": {{{{ {expression} }}}}}}', b="c")
     # An expression that gave something would have been put out, and refused only as no JSON.
     assert "rendered" not in message or "StrictUndefined" in message
+    for leaf in (f"{{{{ {expression} }}}}", f"x{{{{ {expression} }}}}"):
+        message = failure({"v": leaf}, b="c")
+        assert "rendered" not in message or "StrictUndefined" in message
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,7 @@ def test_there_is_no_way_out(expression: str) -> None:
 )
 def test_no_statement_leads_out(statement: str) -> None:
     failure(statement + '{"v": 1}')
+    failure({"v": statement})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def make_format(
     options: Mapping[str, Any],
     batch: WebhookBatchConfig,
     *,
-    template: str | None,
+    template: str | Mapping[str, Any] | None,
     function: TemplateFunction | None,
     canonical: bool,
     max_bytes: int,
@@ -60,20 +60,22 @@ def make_format(
         raise WebhookConfigError(f"format_options: {name} has none")
     if not url:
         raise WebhookConfigError("url: missing; give where events go")
-    if inner in ("template", "function"):
-        given = template if inner == "template" else function
+    if inner in ("template", "structured", "function"):
+        given = function if inner == "function" else template
         return made_by(given, max_bytes=max_bytes, **settings), url
     return made_by(**settings), url
 
 
-def _custom(template: str | None, function: TemplateFunction | None) -> str:
+def _custom(template: str | Mapping[str, Any] | None, function: TemplateFunction | None) -> str:
     if (template is None) == (function is None):
         raise WebhookConfigError(
             'format="custom" needs either custom_template or custom_template_func'
         )
-    if template is not None and not template.strip():
+    if isinstance(template, str) and not template.strip():
         raise WebhookConfigError("custom_template is empty")
-    return "function" if template is None else "template"
+    if template is None:
+        return "function"
+    return "template" if isinstance(template, str) else "structured"
 
 
 def _names_sites(made_by: Any) -> bool:

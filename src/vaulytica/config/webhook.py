@@ -33,7 +33,7 @@ from vaulytica.delivery.ports import Auth
 from vaulytica.delivery.redaction import REDACTED, HoldsSecrets
 from vaulytica.errors import WebhookConfigError
 from vaulytica.formats import FORMATS
-from vaulytica.jsonvalues import MAX_BYTES
+from vaulytica.jsonvalues import MAX_BYTES, plain
 from vaulytica.urls import (
     checked_proxy,
     checked_url,
@@ -56,7 +56,7 @@ class WebhookFormat(StrEnum):
     CUSTOM = "custom"
 
 
-_INNER_NAMES = ("template", "function")  # of custom's two formats
+_INNER_NAMES = ("template", "structured", "function")  # of custom's formats
 _FORMAT_ALIASES = {"generic": "json", "splunk": "splunk_hec", "elasticsearch": "elastic"}
 
 
@@ -79,7 +79,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     compression: Literal["none", "gzip", "zstd"] = "none"
     timeout: Seconds = Field(30.0, gt=0, le=86400)
     verify_ssl: bool = True
-    custom_template: str | None = None
+    custom_template: str | dict[str, Any] | None = None
     # No JSON Schema has functions.
     custom_template_func: SkipJsonSchema[Callable[[dict[str, Any]], Mapping[str, Any]] | None] = (
         Field(None, exclude=True)
@@ -114,6 +114,13 @@ class WebhookConfig(HoldsSecrets, Settings):
             known = dict.fromkeys(name for name in names if name not in _INNER_NAMES)
             raise ValueError(f"unknown format; known are {', '.join(known)}")
         return name
+
+    @field_validator("custom_template", mode="before")
+    @classmethod
+    def _template(cls, value: Any) -> Any:
+        if not (value is None or isinstance(value, (str, Mapping))):
+            raise ValueError("must be a text, or a mapping for a structured one")
+        return plain(value, name="custom_template") if isinstance(value, Mapping) else value
 
     @field_validator("auth", mode="before")
     @classmethod

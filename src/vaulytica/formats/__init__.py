@@ -13,6 +13,7 @@ FORMATS = Table(
         "elastic": "vaulytica.formats.elastic:ElasticFormat",
         "ecs": "vaulytica.formats.elastic:EcsFormat",
         "template": "vaulytica.formats.templating.template:TemplateFormat",
+        "structured": "vaulytica.formats.templating.structured:StructuredFormat",
         "function": "vaulytica.formats.function:FunctionFormat",
     },
 )

@@ -1,1 +1,1 @@
-"""Custom payloads by Jinja2: the format, the sandbox it renders in, and the bounds of that."""
+"""Custom payloads by Jinja2: two formats, what they render with, the sandbox, and its bounds."""
