@@ -120,6 +120,8 @@ Row: TypeAlias = tuple[str, str, str]
 def _fields(item: type) -> Iterator[Row]:
     annotations = inspect.get_annotations(item)
     if issubclass(item, BaseModel):
+        for base in item.__mro__[1:]:
+            annotations = inspect.get_annotations(base) | annotations
         for name, field in item.model_fields.items():
             default = field.default_factory or field.default
             bounds = "".join(_bound(mark) for mark in field.metadata)

@@ -232,7 +232,7 @@ def test_header_options_go_over_the_files_in_any_case(vaulytica, receiver, tmp_p
         ("{hmac_header: X-Sig}", "hmac_header is given, but hmac_secret is missing"),
         ("{auth_type: bearer, bearer_token: 'env:SECRET', api_key_header: X}",
          "api_key_header is not used by auth type bearer, but by api_key"),
-        ("{api_key: 'env:SECRET', username: me}", "of several auth types: api_key, basic_auth"),
+        ("{api_key: 'env:SECRET', username: me}", "of several auth types: api_key, username"),
     ],
 )  # fmt: skip
 def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, words):

@@ -16,6 +16,7 @@ class HmacSha256Auth(HoldsSecrets):
     """`X-Signature: <hex>` over exactly the bytes that are sent, made anew at each attempt."""
 
     name = "hmac_sha256"
+    travels = False
 
     def __init__(self, secret: str | None, header: str = "X-Signature") -> None:
         self._secret = needed("hmac_secret", secret)

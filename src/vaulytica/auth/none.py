@@ -13,6 +13,7 @@ class NoAuth:
 
     name = "none"
     header_names: tuple[str, ...] = ()
+    travels = False  # no secret does
 
     def flow(self, request: Request, now: float) -> Flow[Response]:
         """Send."""

@@ -58,6 +58,7 @@ class OAuth2Auth(HoldsSecrets):
             urlencode(form).encode("ascii"),
             timeout,
         )
+        self.urls: tuple[str, ...] = (self._request.url,)
         self._token: _Token | None = None
         self._tokens: deque[str] = deque(maxlen=4)  # answers to old ones may still be on their way
         self._failure: AuthFailure | None = None

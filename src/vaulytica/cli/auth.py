@@ -25,35 +25,34 @@ def merged_auth(file: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     not use, or that are of no use without a secret, are refused: they would silently do nothing.
     """
     names = {name: option_name(name) for name in options}
-    given, type = options, _type(options, names)
-    if type is None or type == _type(file, {}):
+    given, types = options, _types(options, names)
+    if not types or set(types) & set(_types(file, {})):
         given = file | options
-        type = _type(given, names)
+        types = _types(given, names)
     for name, secret in _SECRET_OF.items():
         if given.get(name) is not None and given.get(secret) is None:
             shown = option_name(secret) if name in names else secret
             raise WebhookConfigError(f"{names.get(name, name)} is given, but {shown} is missing")
-    return given | {"auth_type": given.get("auth_type") or type or "none"}
+    return given | {"auth_type": given.get("auth_type") or next(iter(types), "none")}
 
 
-def _type(auth: dict[str, Any], names: dict[str, str]) -> str | None:
-    """The one type that all these settings are of; None where there are none."""
-    from vaulytica.config.auth import AUTH_SETTINGS
+def _types(auth: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """The types that use all these settings, the one meant first; none where nothing is set."""
+    from vaulytica.config.auth import ALIASES, AUTH_SETTINGS
 
-    type_of = {str(name): str(type) for type, all in AUTH_SETTINGS.items() for name in all}
-    types = {
-        type: names.get(name, name) for name, type in type_of.items() if auth.get(name) is not None
-    }
     said = auth.get("auth_type")
-    if said is None and len(types) > 1:
-        shown = ", ".join(types)
-        raise WebhookConfigError(f"these credentials are of several auth types: {shown}")
+    settings = [name for name in auth if name != "auth_type" and auth[name] is not None]
     if said is None:
-        return next(iter(types), None)
+        types = [str(type) for type, its in AUTH_SETTINGS.items() if its.keys() >= set(settings)]
+        if not types:
+            shown = ", ".join(names.get(name, name) for name in settings)
+            raise WebhookConfigError(f"these credentials are of several auth types: {shown}")
+        return types if settings else []
     said = str(said).lower()
-    # "bearer" is short for "bearer_token".
-    full = next((type for type in type_of.values() if said and type.startswith(said)), said)
-    for type, name in types.items():
-        if type != full:
-            raise WebhookConfigError(f"{name} is not used by auth type {said}, but by {type}")
-    return full
+    type = ALIASES.get(said, said)
+    for name in settings if type in AUTH_SETTINGS else ():
+        if name not in AUTH_SETTINGS[type]:
+            users = ", ".join(type for type, its in AUTH_SETTINGS.items() if name in its)
+            shown = names.get(name, name)
+            raise WebhookConfigError(f"{shown} is not used by auth type {said}, but by {users}")
+    return [type]

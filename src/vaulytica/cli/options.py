@@ -11,8 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
-import typer
-
+from vaulytica.cli.auth_options import AuthOptions, option
 from vaulytica.cli.references import file_of
 
 if TYPE_CHECKING:
@@ -21,130 +20,106 @@ if TYPE_CHECKING:
 EPILOG = "R is a reference to a secret: env:NAME, file:PATH, or - to be asked."
 
 
-def _option(name: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(name, help=help, metavar=metavar, show_default=False)
+@dataclass(kw_only=True)
+class _Place:
+    """Where to send, and in which format."""
+
+    url: Annotated[str | None, option("--url", "The destination; or a reference to it.", "URL")] = (
+        None
+    )
+    config: Annotated[
+        Path | None, option("--config", "A YAML, JSON or TOML file of destinations.", "FILE")
+    ] = None
+    to: Annotated[str | None, option("--to", "Which of the config's destinations.", "NAME")] = None
+    format: Annotated[
+        str | None,
+        option("--format", "json (default), splunk_hec, elastic, ecs, datadog_logs…", "F"),
+    ] = None
+    template: Annotated[
+        Path | None, option("--template", "A Jinja2 template, for --format custom.", "FILE")
+    ] = None
+    header: Annotated[
+        list[str], option("--header", "One more header; the value may be a reference.", "'K: V'")
+    ] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
-class DestinationOptions:
+class DestinationOptions(AuthOptions, _Place):
     """Where to send, in which format, with which credentials; as given on the command line."""
 
-    url: Annotated[
-        str | None, _option("--url", "The destination; or a reference to it.", "URL")
-    ] = None
-    config: Annotated[
-        Path | None, _option("--config", "A YAML, JSON or TOML file of destinations.", "FILE")
-    ] = None
-    to: Annotated[str | None, _option("--to", "Which of the config's destinations.", "NAME")] = None
-    format: Annotated[
-        str | None,
-        _option("--format", "json (default), splunk_hec, elastic, ecs, datadog_logs…", "F"),
-    ] = None
-    template: Annotated[
-        Path | None, _option("--template", "A Jinja2 template, for --format custom.", "FILE")
-    ] = None
-    header: Annotated[
-        list[str], _option("--header", "One more header; the value may be a reference.", "'K: V'")
-    ] = field(default_factory=list)
-    auth_type: Annotated[
-        str | None,
-        _option(
-            "--auth-type", "none, api_key, bearer_token, basic_auth, hmac_sha256, oauth2.", "T"
-        ),
-    ] = None
-    api_key: Annotated[str | None, _option("--api-key", "The key.", "R")] = None
-    api_key_header: Annotated[
-        str | None, _option("--api-key-header", "Its header (X-API-Key).", "H")
-    ] = None
-    bearer_token: Annotated[str | None, _option("--bearer-token", "The token.", "R")] = None
-    username: Annotated[str | None, _option("--username", "For basic_auth.", "U")] = None
-    password: Annotated[str | None, _option("--password", "For basic_auth.", "R")] = None
-    hmac_secret: Annotated[str | None, _option("--hmac-secret", "The key that signs.", "R")] = None
-    hmac_header: Annotated[
-        str | None, _option("--hmac-header", "Its header (X-Signature).", "H")
-    ] = None
-    oauth2_token_url: Annotated[
-        str | None, _option("--oauth2-token-url", "Where tokens are issued.", "U")
-    ] = None
-    oauth2_client_id: Annotated[
-        str | None, _option("--oauth2-client-id", "The client's name there.", "I")
-    ] = None
-    oauth2_client_secret: Annotated[
-        str | None, _option("--oauth2-client-secret", "The client's secret there.", "R")
-    ] = None
     max_retries: Annotated[
-        int | None, _option("--max-retries", "After the first attempt (3).", "N")
+        int | None, option("--max-retries", "After the first attempt (3).", "N")
     ] = None
     initial_delay: Annotated[
-        float | None, _option("--initial-delay", "Before the first retry (1).", "S")
+        float | None, option("--initial-delay", "Before the first retry (1).", "S")
     ] = None
-    max_delay: Annotated[float | None, _option("--max-delay", "Before any retry (60).", "S")] = None
+    max_delay: Annotated[float | None, option("--max-delay", "Before any retry (60).", "S")] = None
     exponential_base: Annotated[
-        float | None, _option("--exponential-base", "Growth of the delay (2).", "B")
+        float | None, option("--exponential-base", "Growth of the delay (2).", "B")
     ] = None
     jitter: Annotated[
-        bool | None, _option("--jitter/--no-jitter", "Vary the delays by chance (yes).")
+        bool | None, option("--jitter/--no-jitter", "Vary the delays by chance (yes).")
     ] = None
     retry_deadline: Annotated[
-        float | None, _option("--retry-deadline", "No retry after so long (none).", "S")
+        float | None, option("--retry-deadline", "No retry after so long (none).", "S")
     ] = None
     timeout: Annotated[
-        float | None, _option("--timeout", "For one attempt as a whole (30).", "S")
+        float | None, option("--timeout", "For one attempt as a whole (30).", "S")
     ] = None
     concurrency: Annotated[
-        int | None, _option("--concurrency", "Requests in flight at most (8).", "N")
+        int | None, option("--concurrency", "Requests in flight at most (8).", "N")
     ] = None
     format_option: Annotated[
         list[str],
-        _option("--format-option", "A setting of the format, such as index=main.", "K=V"),
+        option("--format-option", "A setting of the format, such as index=main.", "K=V"),
     ] = field(default_factory=list)
     batch_events: Annotated[
-        int | None, _option("--batch-events", "Events in a request at most.", "N")
+        int | None, option("--batch-events", "Events in a request at most.", "N")
     ] = None
     batch_bytes: Annotated[
-        int | None, _option("--batch-bytes", "Bytes in a request at most.", "N")
+        int | None, option("--batch-bytes", "Bytes in a request at most.", "N")
     ] = None
     batch_wait: Annotated[
-        float | None, _option("--batch-wait", "For a batch to be full (1).", "S")
+        float | None, option("--batch-wait", "For a batch to be full (1).", "S")
     ] = None
     batch_as: Annotated[
-        str | None, _option("--batch-as", "array or ndjson, for json and custom.", "A")
+        str | None, option("--batch-as", "array or ndjson, for json and custom.", "A")
     ] = None
     compression: Annotated[
-        str | None, _option("--compression", "none (default), gzip, zstd.", "C")
+        str | None, option("--compression", "none (default), gzip, zstd.", "C")
     ] = None
     events_per_second: Annotated[
-        float | None, _option("--events-per-second", "At most (no limit).", "N")
+        float | None, option("--events-per-second", "At most (no limit).", "N")
     ] = None
     bytes_per_second: Annotated[
-        float | None, _option("--bytes-per-second", "At most (no limit).", "N")
+        float | None, option("--bytes-per-second", "At most (no limit).", "N")
     ] = None
     ordered: Annotated[
-        bool | None, _option("--ordered/--no-ordered", "One batch after another (no).")
+        bool | None, option("--ordered/--no-ordered", "One batch after another (no).")
     ] = None
     patience: Annotated[
-        float | None, _option("--patience", "With a destination that is busy or down (300).", "S")
+        float | None, option("--patience", "With a destination that is busy or down (300).", "S")
     ] = None
     proxy: Annotated[
-        str | None, _option("--proxy", "A proxy's URL; or a reference to it.", "URL")
+        str | None, option("--proxy", "A proxy's URL; or a reference to it.", "URL")
     ] = None
     trust_env: Annotated[
         bool | None,
-        _option("--trust-env/--no-trust-env", "Use the proxies the environment names (no)."),
+        option("--trust-env/--no-trust-env", "Use the proxies the environment names (no)."),
     ] = None
     verify_ssl: Annotated[
-        bool | None, _option("--verify-ssl/--no-verify-ssl", "Check the certificate (yes).")
+        bool | None, option("--verify-ssl/--no-verify-ssl", "Check the certificate (yes).")
     ] = None
     allow_insecure: Annotated[
         bool | None,
-        _option("--allow-insecure/--no-allow-insecure", "Send credentials over plain http (no)."),
+        option("--allow-insecure/--no-allow-insecure", "Send credentials over plain http (no)."),
     ] = None
     webhook_id: Annotated[
-        bool | None, _option("--webhook-id/--no-webhook-id", "The header Webhook-Id (yes).")
+        bool | None, option("--webhook-id/--no-webhook-id", "The header Webhook-Id (yes).")
     ] = None
     idempotency_key: Annotated[
         bool | None,
-        _option("--idempotency-key/--no-idempotency-key", "The header Idempotency-Key (yes)."),
+        option("--idempotency-key/--no-idempotency-key", "The header Idempotency-Key (yes)."),
     ] = None
 
     def webhook_config(self, *, default_url: str | None = None) -> WebhookConfig:
@@ -155,7 +130,7 @@ class DestinationOptions:
 
     def files(self) -> list[Path]:
         """The files these options name, which are read."""
-        given = [getattr(self, option.name) for option in fields(self)]
+        given = [getattr(self, each.name) for each in fields(self)]
         files = [path for value in given if isinstance(value, str) for path in file_of(value)]
         for header in self.header:
             files += file_of(header.partition(":")[2].strip())
@@ -168,12 +143,12 @@ def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:
     hints = get_type_hints(DestinationOptions, include_extras=True)
     shared = [
         inspect.Parameter(
-            option.name,
+            given.name,
             inspect.Parameter.KEYWORD_ONLY,
-            annotation=hints[option.name],
-            default=[] if option.default is MISSING else option.default,
+            annotation=hints[given.name],
+            default=[] if given.default is MISSING else given.default,
         )
-        for option in fields(DestinationOptions)
+        for given in fields(DestinationOptions)
     ]
     kept = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "destination"]
 

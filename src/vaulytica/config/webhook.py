@@ -167,7 +167,7 @@ class WebhookConfig(HoldsSecrets, Settings):
         url, userinfo = split_userinfo(given_url)
         auth = self._auth(userinfo)
         self._refuse_cleartext(url, auth)
-        urls = (self.url, self.auth.oauth2_token_url, self.proxy)
+        urls = (self.url, *getattr(auth, "urls", ()), self.proxy)
         return Destination(
             name=origin(url),
             url=url,
@@ -231,10 +231,9 @@ class WebhookConfig(HoldsSecrets, Settings):
             return
         proxy = self._proxy_for_cleartext()
         names = [*self.headers, *query_names(url)]
-        if auth.name not in ("none", "hmac_sha256") or any(map(is_credential, names)):
+        if getattr(auth, "travels", True) or any(map(is_credential, names)):
             refuse_cleartext(url, proxy, "url")
-        token_url = self.auth.oauth2_token_url
-        if token_url is not None and self.auth.auth_type is WebhookAuthType.OAUTH2:
+        for token_url in getattr(auth, "urls", ()):
             refuse_cleartext(token_url, proxy, "oauth2_token_url")
         if proxy is not None and split_userinfo(proxy)[1] is not None:
             refuse_cleartext(proxy, None, "proxy")

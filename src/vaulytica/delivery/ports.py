@@ -177,7 +177,11 @@ class Healthy(Protocol):
 
 
 class Auth(Protocol):
-    """An auth scheme is a flow around the sending of a request: it adds what it must, and may send again."""
+    """An auth scheme is a flow around the sending of a request: it adds what it must, and may send again.
+
+    It may also have `travels = False`: no secret of it is ever sent, only what is made with one. And
+    `urls`: where else it sends requests, such as a token endpoint.
+    """
 
     name: str
     header_names: tuple[str, ...]

@@ -1,0 +1,17 @@
+"""Settings of the schemes whose credentials are the same in every request."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from vaulytica.config.settings import Settings
+
+
+class FixedSettings(Settings):
+    """For `api_key`, `bearer_token`, `basic_auth`."""
+
+    api_key: SecretStr | None = None
+    api_key_header: str = "X-API-Key"
+    bearer_token: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
