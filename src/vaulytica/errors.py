@@ -71,6 +71,20 @@ class WebhookExhaustedError(WebhookError):
     kind = "exhausted"
 
 
+class OutboxError(WebhookError):
+    """The outbox cannot do what was asked; nothing of it was done. The text names the file and a way out."""
+
+    kind = "outbox"
+
+
+class OutboxDamagedError(OutboxError):
+    """What is on disk cannot be read as it was written; `vaulytica outbox recover` saves what can be."""
+
+
+class OutboxInUseError(OutboxError):
+    """Another relay owns the outbox, or another program has held its lock for too long."""
+
+
 class WebhookSecurityWarning(UserWarning):
     """A protection was switched off on purpose (`verify_ssl=False`)."""
 

@@ -1,4 +1,4 @@
-"""Lines: events read from NDJSON at full speed, their data checked to be JSON and left as bytes.
+"""Lines: events read from NDJSON at full speed, their data checked to be JSON and left as bytes; and written.
 
 The checks look at one column of many lines at once, in C, and at single lines only where one fails.
 """
@@ -6,6 +6,7 @@ The checks look at one column of many lines at once, in C, and at single lines o
 from __future__ import annotations
 
 from vaulytica.lines.decoding import decode, decode_values
+from vaulytica.lines.encoding import encode
 from vaulytica.lines.line import Line, SeverityName
 from vaulytica.lines.thorough import is_too_many_digits, read, too_many_digits, why_not_json
 
@@ -14,6 +15,7 @@ __all__ = [
     "SeverityName",
     "decode",
     "decode_values",
+    "encode",
     "is_too_many_digits",
     "read",
     "too_many_digits",

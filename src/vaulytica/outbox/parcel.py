@@ -1,0 +1,34 @@
+"""Parcel: events as the outbox keeps them, one blob of lines for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from vaulytica.events import Event, Severity
+from vaulytica.lines import Line, encode
+
+Entry = Event | Line | Mapping[str, object]
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """Events as lines (`vaulytica.lines.encode`), their ids in order, and the highest severity's level."""
+
+    body: bytes
+    ids: tuple[str, ...]
+    severity: int = 0
+
+    @classmethod
+    def of(cls, events: Entry | Iterable[Entry]) -> Parcel:
+        """From one event or many; a mapping is checked, and raises `WebhookEventError` if it is none."""
+        given = [events] if isinstance(events, (Event, Line, Mapping)) else events
+        entries: list[Event | Line] = [
+            entry if isinstance(entry, Line) else Event.from_mapping(entry) for entry in given
+        ]
+        severities = {entry.severity for entry in entries}
+        level = max((Severity(severity).level for severity in severities), default=0)
+        return cls(encode(entries), tuple([entry.id for entry in entries]), level)
+
+    def __len__(self) -> int:
+        return len(self.ids)

@@ -1,0 +1,94 @@
+"""Ports: what an outbox is. Its law: accepted = delivered + dead + pending, whatever is killed, and whenever."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Protocol
+
+from vaulytica.outbox.delivery import Counts, Delivery, Filter, Kept, Moved, Receipt, Verdict
+from vaulytica.outbox.parcel import Entry, Parcel
+from vaulytica.outbox.states import State, Step
+
+
+class Outbox(Protocol):
+    """Keeps deliveries; safe to share by threads. What a verb has returned is on disk."""
+
+    def put(
+        self,
+        events: Parcel | Entry | Iterable[Entry],
+        destinations: Collection[str],
+        *,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> Receipt:
+        """Keep events for each destination. Those of one `key` are claimed one at a time, in order."""
+
+    def claim(
+        self,
+        destination: str,
+        events: int = 1000,
+        lease: float = 60.0,
+        *,
+        only: State | None = None,
+    ) -> list[Delivery]:
+        """Deliveries that are due, of so many events in all (but one at least), for `lease` seconds."""
+
+    def settle(self, verdicts: Sequence[Verdict]) -> list[Delivery]:
+        """End claims, all in one step; returns those that had run out: nothing is written of them."""
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float = 60.0) -> list[Delivery]:
+        """Hold claims for `lease` seconds from now; returns those that had run out."""
+
+    def move(self, step: Step, which: Filter, *, after: int = 0, most: int = 100) -> Moved:
+        """Replay, bury, drop or purge what fits, beginning behind the delivery `after`, `most` at a time."""
+
+    def browse(
+        self, which: Filter, *, after: int = 0, most: int = 100, bodies: bool = False
+    ) -> list[Kept]:
+        """What is there, by rising id, behind the delivery `after`."""
+
+    def counts(self) -> dict[str, Counts]:
+        """For each destination, since the beginning."""
+
+    def tidy(self) -> int:
+        """Throw away what is past its retention, a bounded part at a time; how much, 0 when all is done."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+class AsyncOutbox(Protocol):
+    """The same for asyncio; an outbox has it as its `aio`."""
+
+    async def put(
+        self,
+        events: Parcel | Entry | Iterable[Entry],
+        destinations: Collection[str],
+        *,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Receipt:
+        """See `Outbox.put`."""
+
+    async def claim(
+        self,
+        destination: str,
+        events: int = 1000,
+        lease: float = 60.0,
+        *,
+        only: State | None = None,
+    ) -> list[Delivery]:
+        """See `Outbox.claim`."""
+
+    async def settle(self, verdicts: Sequence[Verdict]) -> list[Delivery]:
+        """See `Outbox.settle`."""
+
+    async def extend(self, deliveries: Sequence[Delivery], lease: float = 60.0) -> list[Delivery]:
+        """See `Outbox.extend`."""
+
+    async def counts(self) -> dict[str, Counts]:
+        """See `Outbox.counts`."""
+
+    async def tidy(self) -> int:
+        """See `Outbox.tidy`."""

@@ -1,0 +1,76 @@
+"""Claiming: what is due goes to one worker, until its lease ends. Costs the same however much waits."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+
+from vaulytica.outbox.delivery import Delivery, Tried
+from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.states import State
+
+_decode_tried = msgspec.json.Decoder(tuple[Tried, ...]).decode
+
+
+def tried_of(blob: bytes | None) -> tuple[Tried, ...]:
+    """The attempts as the file has them."""
+    return _decode_tried(blob) if blob else ()
+
+
+def claim(
+    session: Session, destination: str, events: int, lease: float, only: State | None
+) -> list[Delivery]:
+    """The first that are due, of so many events in all, but one at least."""
+    number = session.known_destination(destination)
+    if number is None:
+        return []
+    session.sweep(number)
+    now = session.now()
+    states = (State.FRESH, State.DEFERRED) if only is None else (only,)
+    due = [
+        row
+        for state in states
+        for row in session.execute("due", destination=number, state=state, now=now, most=events)
+    ]
+    token = secrets.randbits(62)
+    claimed: list[Delivery] = []
+    left = events
+    for _, id, count in sorted(due):
+        if claimed and count > left:
+            break
+        left -= count
+        session.execute(
+            "claim", id=id, token=token, lease=now + round(lease * 1000), owned=int(session.owned)
+        )
+        claimed.append(_read(session, id, destination, token, now))
+    return claimed
+
+
+def _read(session: Session, id: int, destination: str, token: int, now: int) -> Delivery:
+    row = session.execute("claimed", id=id).fetchone()
+    id, events, body, attempts, charged, kept, excused, key, tried = row
+    return Delivery(
+        id=id,
+        destination=destination,
+        events=events,
+        body=body,
+        token=token,
+        attempts=attempts,
+        charged=charged,
+        age=max(0, now - kept) / 1000,
+        excused=None if excused is None else max(0, now - excused) / 1000,
+        key=key,
+        tried=tried_of(tried),
+    )
+
+
+def extend(session: Session, deliveries: Sequence[Delivery], lease: float) -> list[Delivery]:
+    """Those that could not be extended, as another may have them."""
+    until = session.now() + round(lease * 1000)
+    return [
+        delivery
+        for delivery in deliveries
+        if not session.execute("extend", id=delivery.id, token=delivery.token, lease=until).rowcount
+    ]

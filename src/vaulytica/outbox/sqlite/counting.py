@@ -1,0 +1,69 @@
+"""Counting: from the counters, so it costs the same however much there is; and tidying up."""
+
+from __future__ import annotations
+
+from vaulytica.outbox.delivery import Counts
+from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.sqlite.settling import remove
+
+_MOST_ROWS, _MOST_KEYS, _MOST_PAGES = 100, 1000, 256  # of one step of tidying
+_SPARE_PAGES = 256  # that the file may have free
+
+
+def counts(session: Session) -> dict[str, Counts]:
+    """For each destination, since the beginning."""
+    now = session.now()
+    found: dict[str, Counts] = {}
+    for id, name, *counters in session.execute("counts").fetchall():
+        accepted, delivered, buried, replayed, dropped, purged = counters
+        (oldest,) = session.execute("oldest", destination=id).fetchone()
+        found[name] = Counts(
+            accepted=accepted,
+            delivered=delivered,
+            dead=buried - replayed - purged,
+            pending=accepted - delivered - buried + replayed - dropped,
+            dropped=dropped,
+            purged=purged,
+            replayed=replayed,
+            oldest=None if oldest is None else max(0, now - oldest) / 1000,
+        )
+    return found
+
+
+def used_bytes(session: Session) -> int:
+    """What the file holds, without the pages that are free."""
+    pages, free, size = (
+        _pragma(session, name) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def tidy(session: Session) -> int:
+    """Throw away a bounded part of what is past its time, and shrink the file by a bounded part."""
+    done = session.execute("forget_keys", now=session.now(), most=_MOST_KEYS).rowcount
+    done += _purge_delivered(session)
+    if _pragma(session, "freelist_count") > max(_SPARE_PAGES, _pragma(session, "page_count") // 4):
+        session.connection.execute(f"PRAGMA incremental_vacuum({_MOST_PAGES})").fetchall()
+        done += _MOST_PAGES if _pragma(session, "auto_vacuum") else 0
+    return done
+
+
+def _purge_delivered(session: Session) -> int:
+    retention = session.retention
+    if retention is None:
+        return 0
+    before = session.now() - round(retention.seconds * 1000)
+    if retention.max_bytes is not None and used_bytes(session) > retention.max_bytes:
+        before = session.now()
+    purged = 0
+    for id, _ in session.execute("destinations").fetchall():
+        rows = session.execute("delivered_before", destination=id, before=before, most=_MOST_ROWS)
+        for delivery, batch in rows.fetchall():
+            remove(session, delivery, batch)
+            purged += 1
+    return purged
+
+
+def _pragma(session: Session, name: str) -> int:
+    (value,) = session.connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)

@@ -1,0 +1,55 @@
+"""What SQLite says is wrong, in one line that names the file and what helps."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
+
+_WHY = {
+    sqlite3.SQLITE_FULL: "the disk is full; make room, and try again",
+    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only for this user",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; the folder must exist and be writable for this user",
+    sqlite3.SQLITE_PERM: "this user may not open it",
+    sqlite3.SQLITE_IOERR: "the disk has an error; look into the system's log",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+    sqlite3.SQLITE_TOOBIG: "the events are too large to be kept together",
+}
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_of_the_file(error: sqlite3.Error) -> bool:
+    """Whether the fault is with the file or the disk, and so the same for all that is under way."""
+    code = _code(error)
+    return code in _WHY or code in _DAMAGED or code in _IN_USE
+
+
+def explained(error: sqlite3.Error, path: Path) -> OutboxError:
+    """The error to raise instead."""
+    code = _code(error)
+    if code in _DAMAGED:
+        return OutboxDamagedError(
+            f"outbox {path} is damaged ({error}); stop what uses it, and save what can be read: "
+            f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE"
+        )
+    if code in _IN_USE:
+        return OutboxInUseError(f"outbox {path}: another program holds it for too long ({error})")
+    why = _WHY.get(code)
+    return OutboxError(f"outbox {path}: {f'{why} ({error})' if why else error}")
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what it adds in the higher bits

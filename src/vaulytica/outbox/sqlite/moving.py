@@ -1,0 +1,174 @@
+"""Moving many: what people do to deliveries that no worker holds, step by step, each step whole."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.delivery import Filter, Kept, Moved, Part, Tried, bounded
+from vaulytica.outbox.sqlite.claiming import tried_of
+from vaulytica.outbox.sqlite.putting import has_pending_of_key
+from vaulytica.outbox.sqlite.queries import SQL
+from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.sqlite.settling import Row, free_next, remove, split
+from vaulytica.outbox.states import State, Step, sources
+
+_STEPS = (Step.REPLAY, Step.BURY, Step.DROP, Step.PURGE)
+_SHED = 256  # deliveries looked at in one go
+_encode = msgspec.json.Encoder().encode
+
+
+def move(session: Session, step: Step, which: Filter, after: int, most: int) -> Moved:
+    """Move the next `most` that fit; see `Outbox.move`."""
+    assert step in _STEPS
+    possible = tuple(state for state in sources(step) if state is not State.CLAIMED)
+    states = tuple(state for state in which.states or possible if state in possible)
+    if not states:
+        return Moved(0, None)
+    fitting = msgspec.structs.replace(which, states=states)
+    events, last = 0, None
+    for last, state, lines in _fitting(session, fitting, after, most):
+        if lines is not None and not lines:
+            continue
+        row = Row(last, *session.execute("row", id=last).fetchone())
+        if lines is not None and len(lines) < row.events:
+            others = sorted(set(range(row.events)) - set(lines))
+            parts = [Part(state=state, lines=places) for places in (others, lines)]
+            row = split(session, row, parts)[1][1]
+        _step(session, step, state, row)
+        events += row.events
+    return Moved(events, last)
+
+
+def _step(session: Session, step: Step, state: State, row: Row) -> None:
+    counted = dict.fromkeys(("replayed", "buried", "dropped", "purged"), 0)
+    if step is Step.REPLAY:
+        held = row.key is not None and has_pending_of_key(session, row.destination, row.key)
+        to = State.HELD if held else State.FRESH
+        session.execute("replay", id=row.id, state=to, now=session.now())
+        counted["replayed"] = row.events
+        (name,) = session.execute("name", destination=row.destination).fetchone()
+        session.puts.add(name)
+    elif step is Step.BURY:
+        now = session.now()
+        tried = (*tried_of(row.tried), Tried(now / 1000, "given up on by hand", "buried"))
+        session.execute("bury", id=row.id, now=now, tried=_encode(bounded(tried)))
+        counted["buried"] = row.events
+    else:
+        remove(session, row.id, row.batch)
+        if step is Step.DROP:
+            counted["dropped"] = row.events
+        elif state is State.DEAD:
+            counted["purged"] = row.events
+    session.execute("count_moved", destination=row.destination, **counted)
+    if row.key is not None and step in (Step.BURY, Step.DROP):
+        free_next(session, row.destination, row.key)
+
+
+def shed(session: Session, events: int) -> dict[str, int]:
+    """Drop so many pending events at least, if there are, the oldest of the least severity first."""
+    dropped: dict[int, int] = {}
+    while sum(dropped.values()) < events:
+        rows = session.execute("least", most=_SHED).fetchall()
+        if not rows:
+            break
+        for id, destination, batch, count, key in rows:
+            if sum(dropped.values()) >= events:
+                break
+            remove(session, id, batch)
+            dropped[destination] = dropped.get(destination, 0) + count
+            if key is not None:
+                free_next(session, destination, key)
+    names = dict(session.execute("destinations").fetchall())
+    for destination, count in dropped.items():
+        session.execute(
+            "count_moved", destination=destination, replayed=0, buried=0, dropped=count, purged=0
+        )
+    return {names[id]: count for id, count in dropped.items()}
+
+
+def browse(session: Session, which: Filter, after: int, most: int, bodies: bool) -> list[Kept]:
+    """The next that fit; see `Outbox.browse`. With `grep`, of a delivery only the events that match."""
+    pattern = _pattern(which)
+    kept: list[Kept] = []
+    wants_bodies = bodies or pattern is not None
+    for row in _select(session, which, after, most, bodies=wants_bodies, scan=pattern is not None):
+        id, destination, state, events, since, due, attempts, key, tried, body = row
+        if pattern is not None:
+            lines = _matching(pattern, body)
+            if not lines:
+                continue
+            whole = body.removesuffix(b"\n").split(b"\n")
+            events, body = len(lines), b"".join([whole[place] + b"\n" for place in lines])
+        kept.append(
+            Kept(
+                id=id,
+                destination=destination,
+                state=State(state),
+                events=events,
+                kept=since / 1000,
+                due=due / 1000,
+                attempts=attempts,
+                key=key,
+                tried=tried_of(tried),
+                body=body if bodies else b"",
+            )
+        )
+        if len(kept) >= most:
+            break
+    return kept
+
+
+def _fitting(
+    session: Session, which: Filter, after: int, most: int
+) -> Iterator[tuple[int, State, list[int] | None]]:
+    """The next that fit but for `grep`: id, state, and the positions that match it, None for all."""
+    pattern = _pattern(which)
+    rows = _select(session, which, after, most, bodies=pattern is not None, scan=False).fetchall()
+    for id, _, state, *_, body in rows:
+        yield id, State(state), None if pattern is None else _matching(pattern, body)
+
+
+def _pattern(which: Filter) -> re.Pattern[bytes] | None:
+    if which.grep is None:
+        return None
+    try:
+        return re.compile(which.grep.encode())
+    except re.error as error:
+        raise WebhookConfigError(f"grep: {error}") from None
+
+
+def _matching(pattern: re.Pattern[bytes], body: bytes) -> list[int]:
+    lines = body.removesuffix(b"\n").split(b"\n")
+    return [place for place, line in enumerate(lines) if pattern.search(line)]
+
+
+def _select(
+    session: Session, which: Filter, after: int, most: int, *, bodies: bool, scan: bool
+) -> sqlite3.Cursor:
+    """What fits all but `grep`. `scan`: without an end, as the reader looks for matches."""
+    clauses, values = ["d.id > ?"], [after]
+    for column, wanted in (
+        ("d.state", which.states),
+        ("n.name", which.destinations),
+        ("d.id", which.ids),
+    ):
+        if wanted:
+            clauses.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+            values += wanted  # type: ignore[arg-type] # SQLite takes texts and numbers alike
+    for clause, moment in (
+        ("d.kept >= ?", which.since),
+        ("d.kept <= ?", which.until),
+        ("d.due <= ?", which.settled_by),
+    ):
+        if moment is not None:
+            clauses.append(clause)
+            values.append(round(moment * 1000))
+    begin = SQL["browse_bodies" if bodies else "browse"]
+    text = " ".join((begin, "WHERE", " AND ".join(clauses), "ORDER BY d.id LIMIT ?"))
+    values.append(-1 if scan else most)
+    return session.connection.execute(text, values)

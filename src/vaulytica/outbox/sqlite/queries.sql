@@ -1,0 +1,147 @@
+-- All that the store asks of SQLite, by name. A test holds that the frequent ones use an index.
+
+-- name: clock
+SELECT seen FROM outbox_clock
+
+-- name: set_clock
+UPDATE outbox_clock SET seen = :now WHERE seen < :now
+
+-- name: destinations
+SELECT id, name FROM outbox_destination
+
+-- name: add_destination
+INSERT INTO outbox_destination (name) VALUES (:name) ON CONFLICT (name) DO NOTHING
+
+-- name: destination
+SELECT id FROM outbox_destination WHERE name = :name
+
+-- name: put_batch
+INSERT INTO outbox_batch (kept, events, refs, bound, body) VALUES (:kept, :events, :refs, :bound, :body)
+
+-- name: put_delivery
+INSERT INTO outbox_delivery (destination, batch, events, severity, state, kept, due, attempts, key, tried)
+VALUES (:destination, :batch, :events, :severity, :state, :kept, :due, :attempts, :key, :tried)
+
+-- name: count_accepted
+UPDATE outbox_destination SET accepted = accepted + :events WHERE id = :destination
+
+-- name: has_pending_of_key
+SELECT 1 FROM outbox_delivery
+WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed', 'held') LIMIT 1
+
+-- name: has_free_of_key
+SELECT 1 FROM outbox_delivery
+WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed') LIMIT 1
+
+-- name: free_next_of_key
+UPDATE outbox_delivery SET state = 'fresh' WHERE id =
+(SELECT min(id) FROM outbox_delivery WHERE destination = :destination AND key = :key AND state = 'held')
+
+-- name: idempotent
+SELECT ids FROM outbox_idempotency WHERE key = :key AND expires > :now
+
+-- name: remember_key
+INSERT OR REPLACE INTO outbox_idempotency (key, ids, expires) VALUES (:key, :ids, :expires)
+
+-- name: forget_keys
+DELETE FROM outbox_idempotency WHERE key IN
+(SELECT key FROM outbox_idempotency WHERE expires <= :now ORDER BY expires LIMIT :most)
+
+-- name: expire
+UPDATE outbox_delivery SET state = 'deferred', token = NULL, lease = NULL, owned = NULL
+WHERE destination = :destination AND state = 'claimed' AND lease <= :now
+
+-- name: disown
+UPDATE outbox_delivery SET state = 'deferred', token = NULL, lease = NULL, owned = NULL
+WHERE destination = :destination AND state = 'claimed' AND owned = 1
+
+-- name: due
+SELECT due, id, events FROM outbox_delivery
+WHERE destination = :destination AND state = :state AND due <= :now ORDER BY due, id LIMIT :most
+
+-- name: claim
+UPDATE outbox_delivery SET state = 'claimed', token = :token, lease = :lease, owned = :owned
+WHERE id = :id
+
+-- name: claimed
+SELECT d.id, d.events, b.body, d.attempts, d.charged, d.kept, d.excused, d.key, d.tried
+FROM outbox_delivery d JOIN outbox_batch b ON b.id = d.batch WHERE d.id = :id
+
+-- name: extend
+UPDATE outbox_delivery SET lease = :lease WHERE id = :id AND token = :token
+
+-- name: held_claim
+SELECT destination, batch, events, severity, kept, due, attempts, key, tried
+FROM outbox_delivery WHERE id = :id AND token = :token
+
+-- name: remove
+DELETE FROM outbox_delivery WHERE id = :id
+
+-- name: keep_delivered
+UPDATE outbox_delivery SET state = 'delivered', due = :now, attempts = :attempts,
+token = NULL, lease = NULL, owned = NULL WHERE id = :id
+
+-- name: defer
+UPDATE outbox_delivery SET state = :state, due = :due, attempts = :attempts, charged = :charged,
+excused = :excused, tried = :tried, token = NULL, lease = NULL, owned = NULL WHERE id = :id
+
+-- name: rebody
+UPDATE outbox_delivery SET batch = :batch, events = :events WHERE id = :id
+
+-- name: die
+UPDATE outbox_delivery SET state = 'dead', due = :now, attempts = :attempts, tried = :tried,
+token = NULL, lease = NULL, owned = NULL WHERE id = :id
+
+-- name: release_batch
+UPDATE outbox_batch SET refs = refs - 1 WHERE id = :batch
+
+-- name: remove_batch
+DELETE FROM outbox_batch WHERE id = :batch AND refs <= 0
+
+-- name: body
+SELECT body FROM outbox_batch WHERE id = :batch
+
+-- name: count_settled
+UPDATE outbox_destination SET delivered = delivered + :delivered, buried = buried + :buried
+WHERE id = :destination
+
+-- name: counts
+SELECT id, name, accepted, delivered, buried, replayed, dropped, purged FROM outbox_destination ORDER BY name
+
+-- name: oldest
+SELECT min(kept) FROM (
+  SELECT * FROM (SELECT kept FROM outbox_delivery WHERE destination = :destination AND state = 'fresh' ORDER BY due LIMIT 1)
+  UNION ALL SELECT kept FROM outbox_delivery WHERE destination = :destination AND state IN ('claimed', 'deferred'))
+
+-- name: replay
+UPDATE outbox_delivery SET state = :state, due = :now, charged = 0, excused = NULL WHERE id = :id
+
+-- name: bury
+UPDATE outbox_delivery SET state = 'dead', due = :now, tried = :tried WHERE id = :id
+
+-- name: count_moved
+UPDATE outbox_destination SET replayed = replayed + :replayed, buried = buried + :buried,
+dropped = dropped + :dropped, purged = purged + :purged WHERE id = :destination
+
+-- name: row
+SELECT destination, batch, events, severity, kept, due, attempts, key, tried FROM outbox_delivery WHERE id = :id
+
+-- name: least
+SELECT id, destination, batch, events, key FROM outbox_delivery
+WHERE state IN ('fresh', 'deferred', 'held') ORDER BY severity, id LIMIT :most
+
+-- name: delivered_before
+SELECT id, batch FROM outbox_delivery
+WHERE destination = :destination AND state = 'delivered' AND due <= :before ORDER BY due LIMIT :most
+
+-- name: name
+SELECT name FROM outbox_destination WHERE id = :destination
+
+-- name: browse
+SELECT d.id, n.name, d.state, d.events, d.kept, d.due, d.attempts, d.key, d.tried, NULL
+FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
+
+-- name: browse_bodies
+SELECT d.id, n.name, d.state, d.events, d.kept, d.due, d.attempts, d.key, d.tried, b.body
+FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
+JOIN outbox_batch b ON b.id = d.batch

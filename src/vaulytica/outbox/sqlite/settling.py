@@ -1,0 +1,150 @@
+"""Settling: what became of a claim, written in one step with the counters, if the claim still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from vaulytica.outbox.delivery import Delivery, Part, Verdict, bounded
+from vaulytica.outbox.sqlite.claiming import tried_of
+from vaulytica.outbox.sqlite.putting import add_batch
+from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.states import State
+
+_ORDER = {State.DEFERRED: 0, State.DEAD: 1, State.DELIVERED: 2}
+_encode = msgspec.json.Encoder().encode
+
+
+class Row(msgspec.Struct):
+    """A delivery as it stands in the file; `id` 0 for one that is to be split off."""
+
+    id: int
+    destination: int
+    batch: int
+    events: int
+    severity: int
+    kept: int
+    due: int
+    attempts: int
+    key: str | None
+    tried: bytes | None
+
+
+def settle(session: Session, verdicts: Sequence[Verdict]) -> list[Delivery]:
+    """Those whose claim had run out: nothing is written of them."""
+    lost: list[Delivery] = []
+    for verdict in verdicts:
+        delivery = verdict.delivery
+        found = session.execute("held_claim", id=delivery.id, token=delivery.token).fetchone()
+        if found is None:
+            lost.append(delivery)
+            continue
+        _settle_one(session, Row(delivery.id, *found), verdict.parts)
+    return lost
+
+
+def _settle_one(session: Session, row: Row, parts: Sequence[Part]) -> None:
+    counts = {State.DELIVERED: 0, State.DEAD: 0, State.DEFERRED: 0}
+    if len(parts) == 1 and parts[0].lines is None:
+        counts[parts[0].state] = row.events
+        _write(session, row, parts[0])
+    else:
+        # The row itself becomes the first of these, so that what is put back keeps its place.
+        for part, rest in split(session, row, sorted(parts, key=lambda part: _ORDER[part.state])):
+            counts[part.state] += rest.events
+            _write(session, rest, part)
+    session.execute(
+        "count_settled",
+        destination=row.destination,
+        delivered=counts[State.DELIVERED],
+        buried=counts[State.DEAD],
+    )
+    if row.key is not None and not counts[State.DEFERRED]:
+        free_next(session, row.destination, row.key)
+
+
+def split(session: Session, row: Row, parts: Sequence[Part]) -> list[tuple[Part, Row]]:
+    """A row for each part, with a batch of its own; the first keeps the number."""
+    (body,) = session.execute("body", batch=row.batch).fetchone()
+    lines = body.removesuffix(b"\n").split(b"\n")
+    places = [place for part in parts for place in part.lines or ()]
+    if sorted(places) != list(range(row.events)) or len(lines) != row.events:
+        raise ValueError(f"the parts of delivery {row.id} are not its {row.events} events")
+    rows: list[tuple[Part, Row]] = []
+    for part in parts:
+        places = list(part.lines or ())
+        if not places:
+            continue
+        text = b"".join([lines[place] + b"\n" for place in places])
+        batch = add_batch(session, text, len(places), [row.destination], row.kept)
+        rest = msgspec.structs.replace(row, batch=batch, events=len(places))
+        if rows:
+            rest.id = _copy(session, rest)
+        else:
+            session.execute("rebody", id=row.id, batch=batch, events=rest.events)
+        rows.append((part, rest))
+    _release(session, row.batch)
+    return rows
+
+
+def _copy(session: Session, row: Row) -> int:
+    """The number of a new delivery like it, in no state yet."""
+    cursor = session.execute(
+        "put_delivery",
+        destination=row.destination,
+        batch=row.batch,
+        events=row.events,
+        severity=row.severity,
+        state=State.CLAIMED,
+        kept=row.kept,
+        due=row.due,
+        attempts=row.attempts,
+        key=row.key,
+        tried=row.tried,
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _write(session: Session, row: Row, part: Part) -> None:
+    now = session.now()
+    attempts = row.attempts + part.attempts
+    if part.state is State.DELIVERED:
+        if session.retention is None:
+            remove(session, row.id, row.batch)
+        else:
+            session.execute("keep_delivered", id=row.id, now=now, attempts=attempts)
+        return
+    tried = _encode(bounded(tried_of(row.tried) + part.tried)) if part.tried else row.tried
+    if part.state is State.DEAD:
+        session.execute("die", id=row.id, now=now, attempts=attempts, tried=tried)
+        return
+    untried = not part.attempts and not part.after
+    session.execute(
+        "defer",
+        id=row.id,
+        state=State.DEFERRED if attempts else State.FRESH,
+        due=row.due if untried else now + round(part.after * 1000),
+        attempts=attempts,
+        charged=part.charged,
+        excused=None if part.excused is None else now - round(part.excused * 1000),
+        tried=tried,
+    )
+
+
+def remove(session: Session, id: int, batch: int) -> None:
+    """The delivery, and its batch if it was the last that has it."""
+    session.execute("remove", id=id)
+    _release(session, batch)
+
+
+def _release(session: Session, batch: int) -> None:
+    session.execute("release_batch", batch=batch)
+    session.execute("remove_batch", batch=batch)
+
+
+def free_next(session: Session, destination: int, key: str) -> None:
+    """Let the next of a key be claimed, if nothing of it is before that."""
+    if session.execute("has_free_of_key", destination=destination, key=key).fetchone() is None:
+        session.execute("free_next_of_key", destination=destination, key=key)

@@ -1,0 +1,232 @@
+"""SqliteOutbox: the outbox in one file, for threads; `aio` is the same for asyncio."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.outbox.delivery import Receipt, Retention
+from vaulytica.outbox.parcel import Entry, Parcel
+from vaulytica.outbox.sqlite.clock import Clock, FileClock
+from vaulytica.outbox.sqlite.commit import GroupCommit, Op
+from vaulytica.outbox.sqlite.connection import connect, is_of_file, path_of
+from vaulytica.outbox.sqlite.errors import explained, explaining
+from vaulytica.outbox.sqlite.lock import OwnerLock
+from vaulytica.outbox.sqlite.putting import Put, put_all
+from vaulytica.outbox.sqlite.queries import SQL
+from vaulytica.outbox.sqlite.schema import migrate
+from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.sqlite.verbs import DAY, Verbs
+
+if TYPE_CHECKING:
+    from vaulytica.outbox.sqlite.aio import AsyncSqliteOutbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _done(
+    verb: Callable[Concatenate[Verbs, P], Op[T]],
+) -> Callable[Concatenate[SqliteOutbox, P], T]:
+    """The verb, done when it returns."""
+
+    def call(self: SqliteOutbox, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.do(verb(self.verbs, *args, **kwargs))
+
+    call.__doc__ = verb.__doc__
+    return call
+
+
+class SqliteOutbox:
+    """May be shared by threads, used by a forked child, and opened by many programs at a time.
+
+    `owner`: this is the one relay on the file; a second is refused. `retention`: whether delivered ones
+    are kept for looking back. `remember`: seconds that idempotency keys are. `on_put` hears, after
+    each transaction, which destinations have got something to do.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        owner: bool = False,
+        create: bool = True,
+        retention: Retention | None = None,
+        remember: float = DAY,
+        clock: Clock = time,
+        on_put: Callable[[set[str]], object] | None = None,
+    ) -> None:
+        self.path = path
+        self.verbs = Verbs(remember)
+        self.on_put = on_put
+        self._clock, self._retention = clock, retention
+        self._aio: AsyncSqliteOutbox | None = None
+        self._closed = False
+        if not create and not path.exists():
+            raise OutboxError(f"outbox {path}: there is no such file")
+        self._lock = OwnerLock(path) if owner else None
+        try:
+            with explaining(path):
+                self._begin()
+                self._disown()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, url: str, **settings: Any) -> Self:
+        """By its URL, `sqlite://` and the whole path of the file."""
+        return cls(path_of(url), **settings)
+
+    def _begin(self) -> None:
+        """The connections, of this process."""
+        self._pid = os.getpid()
+        self._writer: Session | None = None
+        self._reader: Session | None = None
+        self._reading = threading.Lock()
+        self._commit = GroupCommit(self._perform)
+        writer = connect(self.path, create=True)
+        try:
+            migrate(writer, self.path, lambda: round(self._clock.time() * 1000), owner=self._lock)
+        except BaseException:
+            writer.close()
+            raise
+        self._writer = self._session(writer)
+        self._reader = self._session(connect(self.path, create=False))
+
+    def _session(self, connection: sqlite3.Connection) -> Session:
+        (seen,) = connection.execute(SQL["clock"]).fetchone()
+        clock = FileClock(self._clock, seen)
+        owned = self._lock is not None
+        return Session(connection, clock, retention=self._retention, owned=owned)
+
+    def _disown(self) -> None:
+        """As the one owner: what an earlier one had claimed, nobody has."""
+        if self._lock is None:
+            return
+        assert self._writer is not None
+        with self._writer.transaction(durable=False):
+            for id, _ in self._writer.execute("destinations").fetchall():
+                self._writer.execute("disown", destination=id)
+
+    # --- The verbs.
+
+    def put(
+        self,
+        events: Parcel | Entry | Iterable[Entry],
+        destinations: Collection[str],
+        *,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        connection: sqlite3.Connection | None = None,
+    ) -> Receipt:
+        """Keep events for each destination; they are on disk when it returns.
+
+        With a `connection` to the same file: a part of its transaction, on disk when that is committed.
+        """
+        op = self.verbs.put(events, destinations, key=key, idempotency_key=idempotency_key)
+        if connection is None:
+            return self.do(op)
+        if not connection.in_transaction and _is_autocommit(connection):
+            raise WebhookConfigError("put: the connection is in no transaction; begin one first")
+        with explaining(self.path):
+            if not is_of_file(connection, self.path):
+                raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
+            put_all(self._session(connection), [op])
+        return op.result()
+
+    claim = _done(Verbs.claim)
+    settle = _done(Verbs.settle)
+    extend = _done(Verbs.extend)
+    move = _done(Verbs.move)
+    shed = _done(Verbs.shed)
+    browse = _done(Verbs.browse)
+    counts = _done(Verbs.counts)
+    used_bytes = _done(Verbs.used_bytes)
+    tidy = _done(Verbs.tidy)
+
+    @property
+    def aio(self) -> AsyncSqliteOutbox:
+        """The same for asyncio."""
+        if self._aio is None:
+            from vaulytica.outbox.sqlite.aio import AsyncSqliteOutbox
+
+            self._aio = AsyncSqliteOutbox(self)
+        return self._aio
+
+    # --- How they are done.
+
+    def do(self, op: Op[T]) -> T:
+        """Do it with what others want done at the same time; what came of it."""
+        self._refuse_if_closed()
+        if not op.reads:
+            return self._commit.do(op)
+        with self._reading, explaining(self.path):
+            assert self._reader is not None
+            return op.run(self._reader)
+
+    def do_all(self, ops: Sequence[Op[Any]]) -> None:
+        """Do several; each keeps what came of it."""
+        self._refuse_if_closed()
+        self._commit.do_all(ops)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise OutboxError(f"outbox {self.path} is closed; open it anew")
+        if self._pid != os.getpid():  # SQLite's connections must not be used across a fork
+            with explaining(self.path):
+                self._begin()
+
+    def _perform(self, ops: list[Op[Any]]) -> None:
+        """All in one transaction; if one of them is at fault, each in its own."""
+        session = self._writer
+        assert session is not None
+        try:
+            with session.transaction(durable=any(op.durable for op in ops)):
+                put_all(session, [op for op in ops if isinstance(op, Put)])
+                for op in ops:
+                    if not isinstance(op, Put):
+                        op.succeed(op.run(session))
+        except Exception as error:  # noqa: BLE001 - each of those who wait is told
+            if len(ops) > 1 and not isinstance(error, sqlite3.OperationalError):
+                for op in ops:
+                    self._perform([op])
+                return
+            for op in ops:
+                ours = explained(error, self.path) if isinstance(error, sqlite3.Error) else error
+                op.error = ours
+            return
+        if session.puts:
+            names, session.puts = session.puts, set()
+            if self.on_put is not None:
+                self.on_put(names)
+
+    def close(self) -> None:
+        """Let go of the files; may be called again."""
+        self._closed = True
+        if self._aio is not None:
+            self._aio.close()
+        for session in (self._reader, self._writer):
+            if session is not None and self._pid == os.getpid():
+                session.connection.close()
+        self._reader = self._writer = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _is_autocommit(connection: sqlite3.Connection) -> bool:
+    # `autocommit` is new in Python 3.12; its default, and older ones, go by the isolation level.
+    return getattr(connection, "autocommit", -1) is True or connection.isolation_level is None

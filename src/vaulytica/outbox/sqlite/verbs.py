@@ -1,0 +1,90 @@
+"""The verbs, each as an op that has still to be done: with threads or with asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.delivery import Counts, Delivery, Filter, Kept, Moved, Verdict
+from vaulytica.outbox.parcel import Entry, Parcel
+from vaulytica.outbox.sqlite import claiming, counting, moving, settling
+from vaulytica.outbox.sqlite.commit import Op
+from vaulytica.outbox.sqlite.putting import Put
+from vaulytica.outbox.states import State, Step
+
+DAY = 86400.0
+
+
+class Verbs:
+    """What an outbox can do; `remember`: seconds that an idempotency key is remembered."""
+
+    def __init__(self, remember: float) -> None:
+        self.remember = remember
+
+    def put(
+        self,
+        events: Parcel | Entry | Iterable[Entry],
+        destinations: Collection[str],
+        *,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Put:
+        """Keep events for each destination; what returns is on disk. See `Outbox.put`."""
+        if isinstance(destinations, str) or not destinations:
+            raise WebhookConfigError("put needs a list of the destinations' names, one at least")
+        parcel = events if isinstance(events, Parcel) else Parcel.of(events)
+        return Put(
+            parcel,
+            tuple(dict.fromkeys(destinations)),
+            key=key,
+            idempotency_key=idempotency_key,
+            remember=self.remember,
+        )
+
+    def claim(
+        self,
+        destination: str,
+        events: int = 1000,
+        lease: float = 60.0,
+        *,
+        only: State | None = None,
+    ) -> Op[list[Delivery]]:
+        """What is due, of so many events in all (but one delivery at least), for `lease` seconds."""
+        return Op(
+            lambda session: claiming.claim(session, destination, events, lease, only),
+            durable=False,  # a claim that is lost with the machine is one that nobody holds
+        )
+
+    def settle(self, verdicts: Sequence[Verdict]) -> Op[list[Delivery]]:
+        """End claims in one step; returns those that had run out, of which nothing is written."""
+        return Op(lambda session: settling.settle(session, verdicts))
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float = 60.0) -> Op[list[Delivery]]:
+        """Hold claims for `lease` seconds from now; returns those that had run out."""
+        return Op(lambda session: claiming.extend(session, deliveries, lease), durable=False)
+
+    def move(self, step: Step, which: Filter, *, after: int = 0, most: int = 100) -> Op[Moved]:
+        """Replay, bury, drop or purge what fits, behind the delivery `after`, `most` at a time."""
+        return Op(lambda session: moving.move(session, step, which, after, most))
+
+    def shed(self, events: int) -> Op[dict[str, int]]:
+        """Drop so many pending events, the oldest of the least severity first; how many of each destination."""
+        return Op(lambda session: moving.shed(session, events))
+
+    def browse(
+        self, which: Filter, *, after: int = 0, most: int = 100, bodies: bool = False
+    ) -> Op[list[Kept]]:
+        """What is there, by rising id, behind the delivery `after`."""
+        return Op(lambda session: moving.browse(session, which, after, most, bodies), reads=True)
+
+    def counts(self) -> Op[dict[str, Counts]]:
+        """For each destination, since the beginning."""
+        return Op(counting.counts, reads=True)
+
+    def used_bytes(self) -> Op[int]:
+        """What the file holds, without the room in it that is free."""
+        return Op(counting.used_bytes, reads=True)
+
+    def tidy(self) -> Op[int]:
+        """Throw away what is past its retention, a bounded part at a time; 0 when all is done."""
+        return Op(counting.tidy)
