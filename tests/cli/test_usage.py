@@ -60,7 +60,7 @@ def test_no_command_shows_help(vaulytica):
         (["send", "--url", "a.example"], "no scheme"),
         (["send", "--url", HERE, "--format", "xml"], "known are json"),
         (["send", "--url", HERE, "--format", "custom"], "custom_template"),
-        (["send", "--url", HERE, "--template", "nowhere"], "cannot read nowhere"),
+        (["send", "--url", HERE, "--template", "nowhere"], "--template: cannot read "),
         (["send", "--url", HERE, "--max-retries", "x"], "--max-retries"),
         (["send", "--url", HERE, "--max-retries", "-1"], "max_retries"),
         (["send", "--url", HERE, "--initial-delay", "nan"], "initial_delay"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.pretty import pretty_repr
 
-from support.canaries import CANARY, PLACES, leaks, settings_with, texts_of
+from support.canaries import CANARY, PLACES, leaks, secret_paths, settings_with, texts_of
 from vaulytica.delivery.request import Response
 from vaulytica.integrations.webhook import (
     AsyncWebhookSender,
@@ -36,6 +36,27 @@ def test_the_detector_finds_what_it_should() -> None:
     assert leaks(f"half of it: {CANARY[:12]}…")
     assert leaks("Basic cm9ib3Q6Y0FuQXJZLm9idmlvdXNseS1mYWtlLjAxMjM0NTY3ODk=")
     assert not leaks("nothing here but *** and obvious words")
+
+
+def test_every_setting_that_takes_a_secret_has_its_canary() -> None:
+    """The settings are found in the models; one that is added needs at most what stands beside it."""
+    paths = set(secret_paths())
+    assert {("auth", "api_key"), ("auth", "oauth2_client_secret"), ("headers",)} <= paths
+    for *parents, name in paths - {("headers",)}:
+        value: Any = WebhookConfig(**settings_with(name, HERE))
+        for parent in (*parents, name):
+            value = getattr(value, parent)
+        for secret in value if isinstance(value, (list, tuple)) else [value]:
+            assert CANARY in secret.get_secret_value(), f"say in support/canaries.py how {name} is"
+
+
+def test_no_setting_that_sounds_like_a_secret_is_plain_text() -> None:
+    words = ("secret", "password", "token", "key", "passphrase", "credential")
+    plain = {"api_key_header", "oauth2_token_url", "idempotency_key_header"}
+    secret = {path[-1] for path in secret_paths()}
+    fields = {**WebhookConfig.model_fields, **WebhookAuth.model_fields}
+    sounding = {name for name in fields if any(word in name for word in words)}
+    assert sounding - secret - plain == set()
 
 
 def shown(thing: Any) -> list[str]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import pickle
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from vaulytica.config import WebhookConfig
+from vaulytica.config.auth import AUTH_SETTINGS
+from vaulytica.config.settings import secret_fields
+from vaulytica.secrets import SecretRef
 
 CANARY = "cAnArY.obviously-fake.0123456789"
 PIECE = 8  # so many characters of it in a row are a leak: half a secret helps to guess the rest
@@ -37,6 +45,11 @@ def _oauth2(url: str, secret: str = "obviously-other") -> Callable[[str], dict[s
     )
 
 
+def _by_reference() -> SecretRef:
+    os.environ["VAULYTICA_TESTS_CANARY"] = CANARY
+    return SecretRef("env:VAULYTICA_TESTS_CANARY")
+
+
 # Each makes the settings of a config, given the origin ("http://127.0.0.1:8080") of the destination.
 PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     "api_key": _auth(auth_type="api_key", api_key=CANARY),
@@ -60,7 +73,57 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     "X-Auth-Token": lambda base: {"headers": {"x-auth-token": CANARY}},
     "Cookie": lambda base: {"headers": {"Cookie": f"session={CANARY}"}},
     "proxy's password": lambda base: {"proxy": base.replace("//", f"//robot:{CANARY}@", 1)},
+    "api_key by reference": lambda base: {
+        "auth": {"auth_type": "api_key", "api_key": _by_reference()}
+    },
+    "a header by reference": lambda base: {"headers": {"X-Mine": _by_reference()}},
 }
+
+# What the settings of an auth type need beside the secret, where the canary would not do.
+BESIDE: dict[str, Any] = {
+    "username": "robot",
+    "oauth2_client_id": "robot",
+    "oauth2_token_url": "BASE/token",
+}
+
+
+def secret_paths(model: type[BaseModel] = WebhookConfig, *before: str) -> Iterator[tuple[str, ...]]:
+    """Every setting that takes a secret, as the models themselves have it: `("auth", "api_key")`."""
+    for name in secret_fields(model):
+        yield (*before, name)
+    for name, field in model.model_fields.items():
+        for part in _models(field.annotation):
+            yield from secret_paths(part, *before, name)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
+
+
+def _made_for(path: tuple[str, ...]) -> Callable[[str], dict[str, Any]]:
+    """Settings with the canary at that path, and what it needs beside it."""
+    *parents, name = path
+
+    def settings(base: str) -> dict[str, Any]:
+        made: dict[str, Any] = {name: CANARY}
+        if parents == ["auth"]:
+            type = next(t for t, its in AUTH_SETTINGS.items() if name in its)
+            beside = {n: v for n, v in BESIDE.items() if n in AUTH_SETTINGS[type]}
+            made |= {"auth_type": type} | beside
+            made = {n: v.replace("BASE", base) for n, v in made.items()}
+        for parent in reversed(parents):
+            made = {parent: made}
+        return made
+
+    return settings
+
+
+# A secret setting that has no place above gets one here by itself.
+for _path in secret_paths():
+    if _path[-1] not in PLACES and _path != ("headers",):
+        PLACES[_path[-1]] = _made_for(_path)
 
 
 def settings_with(place: str, base: str) -> dict[str, Any]:

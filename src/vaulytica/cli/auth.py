@@ -6,10 +6,6 @@ from typing import Any
 
 from vaulytica.errors import WebhookConfigError
 
-AUTH_SECRETS = ("api_key", "bearer_token", "password", "hmac_secret", "oauth2_client_secret")
-AUTH_PLAIN = (
-    "auth_type", "api_key_header", "username", "hmac_header", "oauth2_token_url", "oauth2_client_id",
-)  # fmt: skip
 _SECRET_OF = {"api_key_header": "api_key", "hmac_header": "hmac_secret"}
 
 

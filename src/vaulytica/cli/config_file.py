@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.cli.auth import AUTH_SECRETS
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 from vaulytica.lines import is_too_many_digits, too_many_digits
@@ -139,14 +138,15 @@ class _Destination:
     def settings(self, given: object) -> dict[str, Any]:
         """Known keys only, references resolved."""
         from vaulytica.config import WebhookAuth, WebhookConfig
+        from vaulytica.config.settings import secret_fields
 
         known = [key for key in WebhookConfig.model_fields if key != "custom_template_func"]
         settings = self._mapping(given, known)
         if "url" not in settings and "site" not in (settings.get("format_options") or {}):
             raise self.file.error("has no url", "destinations", self.name)
         auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
-        for key in auth.keys() & set(AUTH_SECRETS):
-            auth[key] = secret(auth[key], f"auth.{key}", base=self.file.path.parent, prompt=False)
+        for key in auth.keys() & set(secret_fields(WebhookAuth)):
+            auth[key] = self._secret(auth[key], f"auth.{key}")
         if "oauth2_token_url" in auth:
             auth["oauth2_token_url"] = self._resolved(
                 auth["oauth2_token_url"], "auth.oauth2_token_url"
@@ -182,6 +182,11 @@ class _Destination:
                     f"{what} has no setting {key}{_nearest(key, known)}", *path, key
                 )
         return settings
+
+    def _secret(self, value: Any, what: str) -> Any:
+        if isinstance(value, list):
+            return [self._secret(item, f"{what}[{n}]") for n, item in enumerate(value)]
+        return secret(value, what, base=self.file.path.parent, prompt=False)
 
     def _resolved(self, value: Any, what: str) -> Any:
         if not isinstance(value, str):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.cli.auth import AUTH_PLAIN, AUTH_SECRETS, merged_auth, option_name
+from vaulytica.cli.auth import merged_auth, option_name
+from vaulytica.cli.auth_options import AuthOptions
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 
@@ -96,9 +98,12 @@ def _given(options: DestinationOptions, names: Mapping[str, str]) -> dict[str, A
 
 
 def _auth(options: DestinationOptions) -> dict[str, Any]:
-    plain = _given(options, {name: name for name in AUTH_PLAIN})
-    for name, reference in _given(options, {name: name for name in AUTH_SECRETS}).items():
-        plain[name] = secret(reference, option_name(name))
+    from vaulytica.config import WebhookAuth
+    from vaulytica.config.settings import secret_fields
+
+    plain = _given(options, {field.name: field.name for field in fields(AuthOptions)})
+    for name in plain.keys() & set(secret_fields(WebhookAuth)):
+        plain[name] = secret(plain[name], option_name(name))
     if (url := plain.get("oauth2_token_url")) is not None:
         plain["oauth2_token_url"] = dereferenced(url, "--oauth2-token-url")
     return plain
@@ -118,7 +123,7 @@ def _referred(options: DestinationOptions) -> dict[str, Any]:
 
 def _headers(file: Mapping[str, Any], options: DestinationOptions) -> dict[str, Any]:
     """The headers of the options, and those of the file that no option names, in any case."""
-    headers: dict[str, str] = {}
+    headers: dict[str, Any] = {}
     names: set[str] = set()
     for given in options.header:
         name, colon, value = (part.strip() for part in given.partition(":"))

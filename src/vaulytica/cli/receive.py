@@ -68,7 +68,7 @@ def receive(
     settings: dict[str, Any] = {"host": host, "port": port, "status": status, "delay": delay}
     settings |= {"fail": _misbehaviour(fail), "hmac_header": hmac_header}
     if hmac_secret is not None:
-        settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret")
+        settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret").get_secret_value()
     counterpart = _counterpart(as_, token)
     if counterpart is not None:
         settings["respond"] = counterpart.respond
@@ -90,7 +90,7 @@ def _counterpart(name: str | None, token: str | None) -> Counterpart | None:
         if token is not None:
             raise WebhookConfigError("--token is for --as: name what to receive as")
         return None
-    return Counterpart(name, None if token is None else secret(token, "--token"))
+    return Counterpart(name, None if token is None else secret(token, "--token").get_secret_value())
 
 
 def _listening(**settings: Any) -> Receiver:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from vaulytica.errors import WebhookConfigError
+from vaulytica.secrets import SecretRef
 
 _NAME = re.compile(r"[\w-]{1,64}")
 
@@ -27,6 +29,30 @@ class Settings(BaseModel):
                 super().__init__(**settings)
             except ValidationError as error:
                 raise _one_error(type(self), error) from None
+
+
+def secret_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """The settings of a model that take a secret: those whose type has a `SecretStr` in it."""
+    fields = model.model_fields.items()
+    return tuple(name for name, field in fields if _holds_secrets(field.annotation))
+
+
+def _holds_secrets(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_holds_secrets, get_args(annotation)))
+
+
+def references_in(value: Any) -> Iterator[SecretRef]:
+    """The secrets by reference that a setting holds, itself or in lists and mappings."""
+    if isinstance(value, SecretRef):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from references_in(getattr(value, name))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from references_in(item)
+    elif isinstance(value, dict):
+        yield from references_in(list(value.values()))
 
 
 def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import (
@@ -25,8 +26,9 @@ from vaulytica.config.assembly import (
 )
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
+from vaulytica.config.headers import HeaderValue, renewed, revealed
 from vaulytica.config.retry import WebhookRetryConfig
-from vaulytica.config.settings import Seconds, Settings
+from vaulytica.config.settings import Seconds, Settings, references_in
 from vaulytica.delivery.destination import Compress, Destination
 from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.ports import Auth
@@ -70,7 +72,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     format: str = WebhookFormat.JSON
     format_options: dict[str, Any] = Field(default_factory=dict)
     auth: WebhookAuth = Field(default_factory=WebhookAuth)
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, HeaderValue] = Field(default_factory=dict)
     retry_config: WebhookRetryConfig = Field(default_factory=WebhookRetryConfig)
     batch: WebhookBatchConfig = Field(default_factory=WebhookBatchConfig)
     rate_limit: WebhookRateLimit = Field(default_factory=WebhookRateLimit)
@@ -137,7 +139,7 @@ class WebhookConfig(HoldsSecrets, Settings):
         return value and origin(value)
 
     @field_serializer("headers")
-    def _hide_values(self, value: dict[str, str]) -> dict[str, str]:
+    def _hide_values(self, value: dict[str, Any]) -> dict[str, str]:
         return dict.fromkeys(value, REDACTED)
 
     def __repr_args__(self) -> Any:
@@ -167,18 +169,23 @@ class WebhookConfig(HoldsSecrets, Settings):
         url, userinfo = split_userinfo(given_url)
         auth = self._auth(userinfo)
         self._refuse_cleartext(url, auth)
+        given = revealed(self.headers)
+        headers = make_headers(given, auth, format, self._id_headers())
+        if references := list(references_in([self.auth, self.headers])):
+            auth = renewed(partial(self._auth, userinfo), references, self.headers)
+            headers = tuple(pair for pair in headers if pair[0] not in auth.header_names)
         urls = (self.url, *getattr(auth, "urls", ()), self.proxy)
         return Destination(
             name=origin(url),
             url=url,
             format=format,
             auth=auth,
-            headers=make_headers(self.headers, auth, format, self._id_headers()),
+            headers=headers,
             id_headers=self._id_headers(),
             retry=self.retry_config.policy(),
             timeout=self.timeout,
             max_event_bytes=self.max_event_bytes,
-            secrets=known_secrets(urls, self.headers),
+            secrets=known_secrets(urls, given),
             batch_limits=self.batch.limits(format.limits),
             max_wait=self.batch.max_wait,
             ordered=self.ordered,
@@ -231,7 +238,8 @@ class WebhookConfig(HoldsSecrets, Settings):
             return
         proxy = self._proxy_for_cleartext()
         names = [*self.headers, *query_names(url)]
-        if getattr(auth, "travels", True) or any(map(is_credential, names)):
+        secret = any(isinstance(value, SecretStr) for value in self.headers.values())
+        if secret or getattr(auth, "travels", True) or any(map(is_credential, names)):
             refuse_cleartext(url, proxy, "url")
         for token_url in getattr(auth, "urls", ()):
             refuse_cleartext(token_url, proxy, "oauth2_token_url")

@@ -25,6 +25,7 @@ from vaulytica.errors import (
     WebhookTLSError,
 )
 from vaulytica.events import Event, Severity
+from vaulytica.secrets import SecretProvider, SecretRef
 from vaulytica.sender import AsyncWebhookSender, WebhookSender
 from vaulytica.streams import AsyncStream, Stream
 
@@ -41,6 +42,8 @@ __all__ = [
     "Request",
     "Response",
     "Result",
+    "SecretProvider",
+    "SecretRef",
     "Severity",
     "Stream",
     "Transport",

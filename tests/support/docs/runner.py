@@ -215,9 +215,12 @@ class Runner:
         groups = tomllib.loads(block.text).get("project", {}).get("entry-points", {})
         if not groups:
             return
-        info = self.folder / "docs_example-1.dist-info"
+        number = len(list(self.folder.glob("*.dist-info")))
+        info = self.folder / f"docs_example_{number}-1.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: docs-example\nVersion: 1\n")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: docs-example-{number}\nVersion: 1\n"
+        )
         lines = [
             f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
             for group, entries in groups.items()

@@ -1,0 +1,3 @@
+"""The fixtures that these tests share."""
+
+from support.secrets import clock  # noqa: F401
