@@ -14,7 +14,7 @@ import pytest
 from support.heart import OwnClock
 from support.laws import lines_of
 from support.ways import BATCHED, BULKS, HEC_ACK, LOGS, Way, on_wire
-from vaulytica.delivery.batching import Entries
+from vaulytica.lines import Entries
 from vaulytica.receiving.destinations.strict import What
 
 WINDOWS = Path(__file__).parents[3] / "shared" / "data" / "windows_mimikatz_2000.ndjson.gz"

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from vaulytica.delivery.batching import Batch, Bounds, Cutter, encode
+from vaulytica.delivery.batching import Batch, Bounds, encode
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.destination import Destination
 from vaulytica.delivery.flow import deliver
 from vaulytica.delivery.lane import Lane
@@ -25,6 +26,7 @@ from vaulytica.errors import Failure
 from vaulytica.events import Event
 from vaulytica.formats import FORMATS
 from vaulytica.jsonvalues import compact_json
+from vaulytica.lines import Line, Lines
 
 GUIDE_DATA = {
     "file_id": "abc123",
@@ -180,6 +182,15 @@ def refusal(kind: type[Exception], call: Callable[[], object]) -> str | None:
 def batch_of(format: Any, *events: Event, max_bytes: int = 10**7) -> Batch:
     """The events as one batch."""
     return Batch(tuple(encode(format, e, max_bytes, at) for at, e in enumerate(events)))
+
+
+def parts_of(format: Any, lines: Sequence[Line]) -> list[bytes | None]:
+    """What a format writes of lines, each by itself; None where one is to be read as an event."""
+    written = format.encode_lines(Lines(list(lines), [line.id for line in lines]))
+    parts = iter(written.parts())
+    found = [None if n in written.odd else next(parts) for n in range(len(lines))]
+    assert list(parts) == []
+    return found
 
 
 def cut(format: Any, entries: Iterable[object], max_bytes: int) -> Iterator[Batch | Result]:

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from support.heart import GUIDE_TIME, OwnClock
 from support.ways import Way, Wire, on_wire
-from vaulytica.delivery.batching import Entries
 from vaulytica.integrations.webhook import Event, Report, Result, WebhookRetryConfig
-from vaulytica.lines import decode
+from vaulytica.lines import Entries, decode
 from vaulytica.receiving.destinations.faults import Previous, fewer_items, half, html, more_items
 from vaulytica.receiving.destinations.strict import StrictDestination
 from vaulytica.receiving.receiver import Answer

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.heart import LinesFormat, batch_of, cut, guide_event
-from vaulytica.delivery.batching import Batch, Bounds, Cutter, encode
+from vaulytica.delivery.batching import Batch, Bounds, encode
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.outcome import Rejected, Result
 from vaulytica.delivery.ports import Limits
 from vaulytica.errors import WebhookEventError
 from vaulytica.formats import FORMATS
-from vaulytica.lines import Line
+from vaulytica.lines import Line, Lines, Written, written
 
 BAD: list[Any] = [
     None,
@@ -196,8 +197,9 @@ class LinedFormat(LinesFormat):
         super().__init__(max_events, max_bytes)
         self.limits = Limits(max_events, max_bytes, fixed, between)
 
-    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
-        return [None if line.type == "odd" else b"#" + bytes(line.data) for line in lines]
+    def encode_lines(self, lines: Lines) -> Written:
+        parts = [None if line.type == "odd" else b"#" + bytes(line.data) for line in lines]
+        return written(parts, b"," * self.limits.between)
 
     def join(self, parts: Sequence[bytes]) -> bytes:
         return b"<" * self.limits.fixed + (b"," * self.limits.between).join(parts)
@@ -244,8 +246,8 @@ def test_lines_by_the_hundred_are_cut_as_one_by_one(
         assert cutters[0].count == cutters[1].count
     for cutter in cutters:
         cutter.flush()
-    assert [one for one in made[0] if isinstance(one, Batch)] == [
-        one for one in made[1] if isinstance(one, Batch)
+    assert [(one.items, one.id) for one in made[0] if isinstance(one, Batch)] == [
+        (one.items, one.id) for one in made[1] if isinstance(one, Batch)
     ]
     assert [one for one in made[0] if isinstance(one, Result)] == [
         one for one in made[1] if isinstance(one, Result)
@@ -253,5 +255,6 @@ def test_lines_by_the_hundred_are_cut_as_one_by_one(
     for batch in made[1]:
         if isinstance(batch, Batch):
             parts = [item.part for item in batch.items]
-            assert len(parts) <= max_events
+            assert len(parts) == len(batch) <= max_events
+            assert format.join(parts) == batch.body(format)
             assert len(format.join(parts)) == Bounds(format.limits).size(parts) <= max_bytes

@@ -11,8 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.awkward import EVENT_DATA
-from support.heart import GUIDE_DATA, GUIDE_TIME, batch_of, cut, guide_event, reason_of, refusal
-from vaulytica.delivery.batching import Batch, Bounds, Cutter
+from support.heart import (
+    GUIDE_DATA,
+    GUIDE_TIME,
+    batch_of,
+    cut,
+    guide_event,
+    parts_of,
+    reason_of,
+    refusal,
+)
+from vaulytica.delivery.batching import Batch, Bounds
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.outcome import Deferred, Delivered, ReasonKind, Rejected
 from vaulytica.delivery.request import Response
 from vaulytica.errors import WebhookConfigError, WebhookEventError
@@ -139,7 +149,7 @@ def test_a_line_is_written_as_its_event_would_be(
     raw = json.dumps(data, ensure_ascii=False).encode()
     line = line_of(guide_event(severity=severity, source="scanner"))
     line.data = msgspec.Raw(raw)
-    part = format.encode_lines([line])[0]
+    part = parts_of(format, [line])[0]
     assert part is not None
     assert raw in part  # byte for byte
     assert json.loads(part) == json.loads(format.encode(line.event()))
@@ -147,10 +157,10 @@ def test_a_line_is_written_as_its_event_would_be(
 
 def test_lines_that_must_be_made_events_first() -> None:
     event = guide_event()
-    assert made().encode_lines([line_of(event)])[0] is not None
-    assert made().encode_lines([line_of(event, metadata={"service": "s"})])[0] is None
-    assert DatadogLogsFormat(dumps=canonical_json).encode_lines([line_of(event)])[0] is None
-    assert made().encode_lines([line_of(guide_event(data={"a": "x" * MAX_ENTRY}))])[0] is None
+    assert parts_of(made(), [line_of(event)])[0] is not None
+    assert parts_of(made(), [line_of(event, metadata={"service": "s"})])[0] is None
+    assert parts_of(DatadogLogsFormat(dumps=canonical_json), [line_of(event)])[0] is None
+    assert parts_of(made(), [line_of(guide_event(data={"a": "x" * MAX_ENTRY}))])[0] is None
 
 
 # --- Limits.

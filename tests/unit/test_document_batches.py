@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.awkward import DATA, EVENT_DATA
-from support.heart import batch_of, guide_event
-from vaulytica.delivery.batching import Batch, Bounds, Cutter
+from support.heart import batch_of, guide_event, parts_of
+from vaulytica.delivery.batching import Batch, Bounds
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.outcome import Deferred, Delivered, ReasonKind, Rejected
 from vaulytica.delivery.ports import Limits, Lined
 from vaulytica.delivery.request import Response
@@ -180,7 +181,7 @@ def test_a_line_is_written_as_its_event_would_be(
     assert isinstance(format, Lined)
     raw = json.dumps(data, ensure_ascii=False).encode()
     line = line_of(raw, severity=severity, type=type, source="scanner")
-    part = format.encode_lines([line])[0]
+    part = parts_of(format, [line])[0]
     assert part is not None
     assert raw in part  # byte for byte
     expected = guide_event(
@@ -192,13 +193,13 @@ def test_a_line_is_written_as_its_event_would_be(
 
 def test_where_bodies_are_signed_a_line_is_made_an_event_first() -> None:
     format = JsonFormat(layout="array", dumps=canonical_json)
-    assert format.encode_lines([line_of(b'{"b":1, "a":2}')])[0] is None
+    assert parts_of(format, [line_of(b'{"b":1, "a":2}')])[0] is None
 
 
 def test_data_written_over_several_lines_is_not_put_in_one() -> None:
     line = line_of(b'{"a":\n1}')
-    assert JsonFormat(layout="ndjson").encode_lines([line])[0] is None
-    assert json.loads(JsonFormat(layout="array").encode_lines([line])[0] or b"")["data"] == {"a": 1}
+    assert parts_of(JsonFormat(layout="ndjson"), [line])[0] is None
+    assert json.loads(parts_of(JsonFormat(layout="array"), [line])[0] or b"")["data"] == {"a": 1}
     format = JsonFormat(layout="ndjson")
     (batch,) = cut_by(format, Bounds(format.limits), [line, line])
     assert [document["data"] for document in read(format, batch.body(format))] == [{"a": 1}] * 2

@@ -11,11 +11,10 @@ from support.heart import (
     Dice,
     LinesFormat,
     destination,
-    guide_event,
     line_answer,
     reason_of,
 )
-from vaulytica.delivery.batching import Item
+from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
     Deferred,
@@ -49,7 +48,7 @@ def settlement(*outcomes: Outcome) -> Settlement:
     made = Settlement()
     for position, outcome in enumerate(outcomes):
         if isinstance(outcome, Delivered):
-            made.take((Item(position, guide_event(), b""),), outcome, 1)
+            made.take(Batch([Item(position, "id", b"")]), outcome, 1)
         else:
             made.results.append(Result(position, None, outcome, 1))
     return made

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.awkward import DATA, EVENT_DATA
-from support.heart import batch_of, guide_event, refusal
+from support.heart import batch_of, guide_event, parts_of, refusal
 from vaulytica.delivery.batching import Bounds
 from vaulytica.delivery.ports import Addressed, Grouped, Lined
 from vaulytica.errors import WebhookConfigError, WebhookEventError
@@ -119,35 +119,35 @@ def test_a_line_is_written_as_its_event(data: dict[str, Any], type: str) -> None
             event = guide_event(data=data, type=type)
             if b"\\u" in compact_json(data):
                 continue  # no line is made of such data
-            (written,) = format.encode_lines([line_of(event)])
+            (written,) = parts_of(format, [line_of(event)])
             assert written == format.encode(event)
 
 
 def test_a_lines_data_is_left_as_it_was_read(made: Any) -> None:
     raw = b' { "a" : 1.50,\t"b":"\xc3\xa9" } '
     line = Line(type="t", data=msgspec.Raw(raw), timestamp="2025-10-29T12:00:00Z", id="e-1")
-    assert made().encode_lines([line])[0].count(raw) == 1
-    assert made(url="").encode_lines([line])[0].count(raw) == 1
+    assert parts_of(made(), [line])[0].count(raw) == 1
+    assert parts_of(made(url=""), [line])[0].count(raw) == 1
 
 
 @pytest.mark.parametrize("raw", [b'{"a":\n1}', b"{\n}"])
 def test_data_of_several_lines_is_read_as_an_event(made: Any, raw: bytes) -> None:
     line = Line(type="t", data=msgspec.Raw(raw), timestamp="2025-10-29T12:00:00Z", id="e-1")
-    assert made().encode_lines([line])[0] is None
+    assert parts_of(made(), [line])[0] is None
     assert made().encode(line.event()).count(b"\n") == 2
 
 
 def test_lines_that_are_not_as_plain_are_read_as_events(made: Any) -> None:
     line = line_of(guide_event())
-    assert made(dumps=canonical_json).encode_lines([line])[0] is None
-    assert made(url=ROOT, index="logs-{data.owner}").encode_lines([line])[0] is None
-    assert made().encode_lines([line_of(guide_event(metadata={"index": "x"}))])[0] is None
+    assert parts_of(made(dumps=canonical_json), [line])[0] is None
+    assert parts_of(made(url=ROOT, index="logs-{data.owner}"), [line])[0] is None
+    assert parts_of(made(), [line_of(guide_event(metadata={"index": "x"}))])[0] is None
 
 
 def test_a_line_that_gives_no_index_leaves_its_neighbours_alone(made: Any) -> None:
     format = made(url=ROOT, index="{type}")
     events = [guide_event(type=type) for type in ("a", "x" * 300, "b")]
-    parts = format.encode_lines([line_of(event) for event in events])
+    parts = parts_of(format, [line_of(event) for event in events])
     assert parts == [format.encode(events[0]), None, format.encode(events[2])]
     assert refusal(WebhookEventError, lambda: format.encode(events[1])) is not None
 
@@ -158,7 +158,7 @@ def test_a_line_after_an_event_of_another_kind_is_its_own(made: Any, severity: s
     for type in ("a", "b", "a"):
         for stamp in ("2025-10-29T12:00:00Z", "2025-10-30T12:00:00Z"):
             event = guide_event(type=type, severity=severity, timestamp=stamp)
-            assert format.encode_lines([line_of(event)]) == [format.encode(event)]
+            assert parts_of(format, [line_of(event)]) == [format.encode(event)]
             action, _ = lines(format.encode(event))
             assert action["create"]["_index"] == f"{type}-{severity}-{stamp[8:10]}"
 

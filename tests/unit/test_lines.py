@@ -15,7 +15,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.jsonvalues import MAX_DEPTH, compact_json
 from vaulytica.lines import Line, decode, decode_values, read
-from vaulytica.lines.stamps import uuid7s
+from vaulytica.lines.ids import new_ids
 
 NOW_MS = 1761739200123
 NOW = "2025-10-29T12:00:00.123Z"
@@ -219,7 +219,8 @@ def test_neighbours_change_nothing(texts: list[bytes]) -> None:
 
 
 def test_ids_are_uuid7_and_rise() -> None:
-    ids = uuid7s(10_000, NOW_MS)
+    new = new_ids(10_000, NOW_MS)
+    ids = list(new)
     assert len(set(ids)) == 10_000
     assert sorted(ids[:4096]) == ids[:4096]
     for id in ids[::997]:
@@ -227,8 +228,19 @@ def test_ids_are_uuid7_and_rise() -> None:
         assert (str(uuid), uuid.version, uuid.int >> 80) == (id, 7, NOW_MS)
         assert uuid.variant == "specified in RFC 4122"
     assert len({id[15:33] for id in ids}) == 3  # each time by chance
-    assert not set(ids) & set(uuid7s(10_000, NOW_MS))
-    assert uuid7s(0, NOW_MS) == []
+    assert not set(ids) & set(new_ids(10_000, NOW_MS))
+    assert list(new_ids(0, NOW_MS)) == []
+
+
+@given(st.integers(0, 9000), st.integers(0, 9000), st.integers(0, 9000), st.integers(0, 9000))
+def test_some_of_the_ids_are_the_same_as_of_the_list(
+    count: int, start: int, stop: int, again: int
+) -> None:
+    new = new_ids(count, NOW_MS)
+    ids = list(new)
+    assert len(new) == len(ids) == count
+    some, expected = new[start:stop][:again], ids[start:stop][:again]
+    assert list(some) == expected == [some[at] for at in range(len(some))]
 
 
 def test_ids_are_for_lines_that_have_none() -> None:

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.heart import Canned, Dice, LinesFormat, OwnClock, destination, line_answer, reason_of
-from vaulytica.delivery.batching import Entries
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import ONCE
 from vaulytica.delivery.report import KEPT, Report
 from vaulytica.delivery.request import Response
 from vaulytica.delivery.run import Run
+from vaulytica.lines import Entries
 
 LINES = LinesFormat(max_events=3)
 INF = float("inf")

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from support.heart import guide_event, refusal
-from vaulytica.delivery.batching import Bounds, Cutter
+from vaulytica.delivery.batching import Bounds
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.ports import Addressed, Confirmed, Grouped, Lined
 from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event

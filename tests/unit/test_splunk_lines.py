@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from support.heart import GUIDE_EPOCH, guide_event
+from support.heart import GUIDE_EPOCH, guide_event, parts_of
 from vaulytica.formats.splunk_hec import SplunkHecFormat, SplunkOptions
 from vaulytica.lines import Line
 
@@ -33,15 +33,25 @@ def test_a_line_is_the_same_document() -> None:
         for stamp in ("2025-10-29T12:00:00Z", "2025-10-29T12:00:00.730Z", "1970-01-01T00:00:00Z"):
             for format in (made(), made(**PLACE, fields={"team": "blü\n"})):
                 one = line(data=data, timestamp=stamp, source='s"ö')
-                written = format.encode_lines([one])[0]
+                written = parts_of(format, [one])[0]
                 assert written is not None
                 assert json.loads(written) == json.loads(format.encode(one.event()))
 
 
+def test_odd_lines_leave_their_neighbours_in_place() -> None:
+    format = made()
+    stamps = [f"2025-10-29T12:00:0{n}{end}" for n in range(9) for end in ("Z", ".120Z", ".009Z")]
+    datas = [b'{"a":1}', b"{}", b'{"severity":"x"}', b'{ "b":2}']
+    lines = [line(timestamp=s, data=datas[n % len(datas)]) for n, s in enumerate(stamps)]
+    assert parts_of(format, lines) == [parts_of(format, [one])[0] for one in lines]
+    assert parts_of(format, lines).count(None) == len(lines[2::4])
+    assert parts_of(format, [lines[2], lines[2]]) == [None, None]
+
+
 def test_a_whole_second_is_an_integer() -> None:
     format = made()
-    assert b'"time":1761739200,' in (format.encode_lines([line()])[0] or b"")
-    fraction = format.encode_lines([line(timestamp="2025-10-29T12:00:00.050Z")])[0] or b""
+    assert b'"time":1761739200,' in (parts_of(format, [line()])[0] or b"")
+    fraction = parts_of(format, [line(timestamp="2025-10-29T12:00:00.050Z")])[0] or b""
     assert b'"time":1761739200.050,' in fraction
     assert json.loads(fraction)["time"] == GUIDE_EPOCH + 0.05
 
@@ -58,7 +68,7 @@ def test_a_whole_second_is_an_integer() -> None:
     ],
 )
 def test_a_line_in_doubt_is_read_as_an_event(changes: Any) -> None:
-    assert made().encode_lines([line(**changes)])[0] is None
+    assert parts_of(made(), [line(**changes)])[0] is None
 
 
 NAMES = st.sampled_from(
@@ -99,9 +109,10 @@ def test_any_line_is_written_as_its_event_is(
     data: Any, spaced: bool, moment: Any, type: str, source: str, severity: Any
 ) -> None:
     stamp = guide_event(timestamp=moment).rfc3339
-    raw = json.dumps(data, ensure_ascii=False, indent=1 if spaced else None).encode()
+    text = json.dumps(data, ensure_ascii=False, indent=1 if spaced else None)
+    raw = text.replace("\n", "\r").encode()  # on one line, as it is read
     one = line(data=raw, timestamp=stamp, type=type, source=source, severity=severity)
-    written = WRITER.encode_lines([one])[0]
+    written = parts_of(WRITER, [one])[0]
     if written is not None:
         assert json.loads(written) == json.loads(WRITER.encode(one.event()))
     else:
@@ -117,10 +128,10 @@ def test_what_is_kept_for_lines_is_bounded() -> None:
     for n in range(5000):
         stamp = f"2025-10-{n % 28 + 1:02d}T{n // 240 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z"
         one = line(type=f"type{n}", timestamp=stamp)
-        assert json.loads(format.encode_lines([one])[0] or b"") == json.loads(
+        assert json.loads(parts_of(format, [one])[0] or b"") == json.loads(
             format.encode(one.event())
         )
-    assert format.encode_lines([line(type="x" * 100_000)])[0]
+    assert parts_of(format, [line(type="x" * 100_000)])[0]
     assert len(writer._heads) <= 4096
     assert len(writer._seconds) <= 4096
     assert max(map(len, writer._heads.values())) <= 1024

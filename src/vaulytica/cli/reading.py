@@ -10,14 +10,14 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import Any
 
 from vaulytica.cli.mapping import MapError
 from vaulytica.cli.values import Stream, Values
 from vaulytica.errors import WebhookEventError
-from vaulytica.lines import decode, decode_values
+from vaulytica.lines import Entries, Lines, decode, decode_values
 
 MAX_LINE_BYTES = 1024 * 1024
 _BLOCK = 256 * 1024
@@ -33,12 +33,12 @@ Mapping = Callable[[Any], Any]
 class Chunk:
     """Entries that were read at once; `lines` has the line of each, or None: one on each from the first.
 
-    An entry is a `Line`, a JSON value, or a `WebhookEventError`. `size`: the bytes they were read from.
+    Entries other than `Lines` are each a `Line`, a JSON value, or a `WebhookEventError`. `size`: the bytes they were read from.
     """
 
     file: str
     first_line: int
-    entries: list[Any]
+    entries: Lines | Entries
     lines: list[int] | None = None
     size: int = 0
 
@@ -54,11 +54,12 @@ def chunks(
         try:
             for chunk in _Input(_unpacked(stream), file, limit, fast=mapping is None).chunks():
                 if mapping is not None:
-                    chunk.entries[:] = [_mapped(entry, mapping) for entry in chunk.entries]
+                    entries = Entries(_mapped(entry, mapping) for entry in chunk.entries)
+                    chunk = replace(chunk, entries=entries)
                 yield chunk
         except (OSError, EOFError, zlib.error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            yield Chunk(file, 0, [WebhookEventError(f"cannot be read on: {why}")])
+            yield Chunk(file, 0, Entries([WebhookEventError(f"cannot be read on: {why}")]))
 
 
 def _unpacked(stream: BufferedReader) -> Stream:
@@ -89,7 +90,7 @@ class _Input:
         if array or self._begins_object_of_lines():
             ahead = self._ahead
             for value in Values(self._stream, self._limit, self._line, ahead=ahead, array=array):
-                yield Chunk(self._file, value.line, [value.value], None, value.size)
+                yield Chunk(self._file, value.line, Entries([value.value]), None, value.size)
             return
         more = True
         while more:
@@ -182,7 +183,7 @@ class _Input:
         return self._bad(f"the line is longer than {self._limit} bytes", self._line - 1)
 
     def _bad(self, why: str, line: int | None = None) -> Chunk:
-        return Chunk(self._file, line or self._line, [WebhookEventError(why)])
+        return Chunk(self._file, line or self._line, Entries([WebhookEventError(why)]))
 
 
 def _begins_object(line: bytes) -> bool:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vaulytica.cli.reading import Chunk
     from vaulytica.cli.tally import Tally
     from vaulytica.config import WebhookConfig
-    from vaulytica.delivery.batching import Entries
+    from vaulytica.lines import Entries, Lines
     from vaulytica.streams import AsyncStream
 
 _SHOWN = 10  # undelivered events that are explained on stderr
@@ -129,13 +129,11 @@ async def _shown(tally: Tally, stream: AsyncStream) -> AsyncIterator[Callable[[i
             ticking.cancel()
 
 
-async def _entries(feed: Feed, tally: Tally) -> AsyncIterator[Entries]:
+async def _entries(feed: Feed, tally: Tally) -> AsyncIterator[Lines | Entries]:
     """The input, chunk by chunk; where each entry stands is kept."""
-    from vaulytica.delivery.batching import Entries
-
     async for chunk in feed:
         tally.places.add(chunk.file, chunk.first_line, len(chunk.entries), chunk.lines)
-        yield Entries(chunk.entries)
+        yield chunk.entries
 
 
 def _summary(tally: Tally, seconds: float, stopped: str | None, *, as_json: bool) -> None:

@@ -79,7 +79,7 @@ class Tally:
         self._on_report(OutFile.close)
 
     def _left(self, item: Item, outcome: str, attempts: int | None, reason: str) -> None:
-        row = self._place(item.position) | {"id": item.event.id, "outcome": outcome}
+        row = self._place(item.position) | {"id": item.id, "outcome": outcome}
         row |= {"status": None, "attempts": attempts, "reason": reason}
         self._on_report(lambda report: report.write(row))
         if len(self.undelivered) < KEPT:

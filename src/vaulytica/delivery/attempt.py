@@ -56,7 +56,7 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
     """One request for the batch, when its pace allows, signed anew; and what its answer means."""
     destination, pace = lane.destination, lane.pace
     request = destination.request(batch)
-    size = lane.bounds.size([item.part for item in batch.items])
+    size = lane.bounds.size(batch.parts)
     made = Attempt([], size)
     began = clock.monotonic()
     # A single event in calm times: two turns less.

@@ -109,7 +109,7 @@ class _Delivery:
                 for item in part.batch.items:
                     self._keep(part, item, first)
             elif isinstance(first, Delivered) and are_all(made.outcomes, first):
-                self._settlement.take(part.batch.items, first, part.attempts)
+                self._settlement.take(part.batch, first, part.attempts)
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
                     yield from turn(partial(self._lane.bounds.learn, made.size))
@@ -131,7 +131,7 @@ class _Delivery:
             if isinstance(outcome, Deferred):
                 deferred.append((item, outcome))
             elif isinstance(outcome, Delivered):
-                self._settlement.take((item,), outcome, part.attempts)
+                self._settlement.take(part.batch.only((item,)), outcome, part.attempts)
             else:
                 self._keep(part, item, outcome)
         return deferred
@@ -168,7 +168,7 @@ class _Delivery:
                 self._keep(left, item, Deferred(Reason(ReasonKind.NOT_SENT, text)))
 
     def _keep(self, part: _Part, item: Item, outcome: Outcome) -> None:
-        result = Result(item.position, item.event.id, outcome, part.attempts)
+        result = Result(item.position, item.id, outcome, part.attempts)
         self._settlement.results.append(result)
 
     def _why(self, part: _Part, outcome: Deferred) -> str:
@@ -184,4 +184,4 @@ Deferrals = list[tuple[Item, Deferred]]
 def not_sent(batch: Batch, why: str) -> Settlement:
     """The settlement of a batch for which no request was made."""
     deferred = Deferred(Reason(ReasonKind.NOT_SENT, f"not sent: {why}"))
-    return Settlement([Result(item.position, item.event.id, deferred, 0) for item in batch.items])
+    return Settlement([Result(item.position, item.id, deferred, 0) for item in batch.items])

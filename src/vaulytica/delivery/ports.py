@@ -10,7 +10,7 @@ import msgspec
 from vaulytica.delivery.outcome import Outcome
 from vaulytica.delivery.request import Header, Probe, Request, Response
 from vaulytica.events import Event
-from vaulytica.lines import Line
+from vaulytica.lines import Lines, Written
 
 if TYPE_CHECKING:
     from vaulytica.delivery.batching import Batch
@@ -135,15 +135,15 @@ class Lined(Protocol):
     What it writes so can travel with any other of these: a `Grouped` format has them in group None.
     """
 
-    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
-        """What `encode` writes, or another spelling of that JSON; None: make it an `Event` first."""
+    def encode_lines(self, lines: Lines) -> Written:
+        """What `encode` writes, or another spelling of that JSON; odd ones are made an `Event` first."""
 
 
 @runtime_checkable
 class Grouped(Protocol):
     """A format whose events cannot all travel together."""
 
-    def group(self, event: Event | Line) -> Hashable:
+    def group(self, event: Event) -> Hashable:
         """Events share a request only with those of an equal group."""
 
 

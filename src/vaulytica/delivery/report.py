@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
-from vaulytica.delivery.batching import Item
+from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.outcome import Deferred, Delivered, Rejected, Result
 
 KEPT = 1000  # results that the total of a stream lists
@@ -17,16 +17,16 @@ class Settlement(msgspec.Struct):
     """What became of a batch in the end: a result for each event not delivered, the rest in groups."""
 
     results: list[Result] = []
-    groups: list[tuple[tuple[Item, ...], Delivered, int]] = []
+    groups: list[tuple[Batch, Delivered, int]] = []
 
-    def take(self, items: tuple[Item, ...], outcome: Delivered, attempts: int) -> None:
+    def take(self, batch: Batch, outcome: Delivered, attempts: int) -> None:
         """These are delivered, after so many attempts."""
-        self.groups.append((items, outcome, attempts))
+        self.groups.append((batch, outcome, attempts))
 
     @property
     def delivered(self) -> int:
         """How many events the destination has taken."""
-        return sum([len(items) for items, _, _ in self.groups])
+        return sum([len(batch) for batch, _, _ in self.groups])
 
     def noted(self) -> Iterator[Result]:
         """The delivered of which the destination said more than that."""
@@ -37,10 +37,10 @@ class Settlement(msgspec.Struct):
         return [*self._taken(noted=False), *self.results]
 
     def _taken(self, *, noted: bool) -> Iterator[Result]:
-        for items, outcome, attempts in self.groups:
+        for batch, outcome, attempts in self.groups:
             if outcome.note is not None or not noted:
-                for item in items:
-                    yield Result(item.position, item.event.id, outcome, attempts)
+                for item in batch.items:
+                    yield Result(item.position, item.id, outcome, attempts)
 
 
 class Counts(msgspec.Struct):
@@ -157,8 +157,8 @@ def counted(results: Iterable[Result]) -> Counts:
 def counts_of(settlement: Settlement) -> Counts:
     """The counts of a settlement."""
     counts = counted(settlement.results)
-    for items, outcome, attempts in settlement.groups:
-        counts.delivered += len(items)
-        counts.attempts += attempts * len(items)
-        counts.noted += len(items) if outcome.note is not None else 0
+    for batch, outcome, attempts in settlement.groups:
+        counts.delivered += len(batch)
+        counts.attempts += attempts * len(batch)
+        counts.noted += len(batch) if outcome.note is not None else 0
     return counts

@@ -11,13 +11,15 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from vaulytica.delivery.batching import Batch, Cutter, Entries, Item
+from vaulytica.delivery.batching import Batch, Item
+from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.flow import deliver, not_sent
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected, Result
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
+from vaulytica.lines import Entries, Lines
 
 OnResult = Callable[[Result], object]
 
@@ -126,12 +128,12 @@ class Run:
         return waiting <= self.width and len(self.reports) < 4 * self.width
 
     def put(self, entry: object, now: float) -> bool:
-        """Take in an entry (see `Cutter`), or `Entries`; whether who waits may have to look again.
+        """Take in an entry (see `Cutter`), `Entries` or `Lines`; whether who waits may have to look again.
 
         That is so if there is more to take out, or if the first event has begun to wait for its batch.
         """
         before, was_filling = len(self.ready) + len(self.reports), self._cutter.is_filling
-        if type(entry) is Entries:
+        if isinstance(entry, (Lines, Entries)):
             self._cutter.add_all(entry, now)
         else:
             self._cutter.add(entry, now)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -24,7 +23,7 @@ from vaulytica.formats.datadog import CUT_MARK
 from vaulytica.formats.datadog_sites import Intake, site_url
 from vaulytica.formats.document import DocumentFormat, Layout
 from vaulytica.jsonvalues import Dumps, compact_json
-from vaulytica.lines import Line
+from vaulytica.lines import Line, Lines, Written, written
 
 MAX_ENTRY = 1_000_000  # bytes
 
@@ -112,9 +111,9 @@ class DatadogLogsFormat(DocumentFormat):
         part = super().encode(event)
         return part if len(part) <= MAX_ENTRY else self._cut(event)
 
-    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+    def encode_lines(self, lines: Lines) -> Written:
         """The same of lines, their data left as it was read."""
-        return [self._line(line) for line in lines]
+        return written([self._line(line) for line in lines], self._between)
 
     def _line(self, line: Line) -> bytes | None:
         if line.metadata is not None:
@@ -128,7 +127,7 @@ class DatadogLogsFormat(DocumentFormat):
         if isinstance(outcomes[0], Delivered) and not _is_datadogs(response.body):
             text = f"HTTP {response.status}, but no answer of Datadog's{words(response)}"
             why = Deferred(Reason(ReasonKind.SERVER, text, response.status))
-            return [why] * len(batch.items)
+            return [why] * len(batch)
         return outcomes
 
     def _entry(self, event: Event | Line, timestamp: str) -> _Entry:

@@ -73,7 +73,7 @@ class DocumentFormat(ABC):
 
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
         """What the status says, for every event alike."""
-        return [outcome_of_status(response)] * len(batch.items)
+        return [outcome_of_status(response)] * len(batch)
 
     def _spliced(self, document: Any) -> bytes | None:
         """A document whose data is bytes already; None where they might not be as they must be."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from vaulytica.events import Event
 from vaulytica.formats.document import DocumentFormat
-from vaulytica.lines import Line
+from vaulytica.lines import Line, Lines, Written, written
 
 
 class JsonFormat(DocumentFormat):
@@ -26,9 +25,9 @@ class JsonFormat(DocumentFormat):
             "data": event.data,
         }
 
-    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+    def encode_lines(self, lines: Lines) -> Written:
         """The same of lines, their data left as it was read."""
-        return [self._line(line) for line in lines]
+        return written([self._line(line) for line in lines.rows], self._between)
 
     def _line(self, line: Line) -> bytes | None:
         return self._spliced(

@@ -8,11 +8,15 @@ from __future__ import annotations
 from vaulytica.lines.decoding import decode, decode_values
 from vaulytica.lines.encoding import encode
 from vaulytica.lines.line import Line, SeverityName
+from vaulytica.lines.lines import Entries, Lines, Written, written
 from vaulytica.lines.thorough import is_too_many_digits, read, too_many_digits, why_not_json
 
 __all__ = [
+    "Entries",
     "Line",
+    "Lines",
     "SeverityName",
+    "Written",
     "decode",
     "decode_values",
     "encode",
@@ -20,4 +24,5 @@ __all__ = [
     "read",
     "too_many_digits",
     "why_not_json",
+    "written",
 ]

@@ -6,6 +6,7 @@ What is in doubt (escapes by `\u`, deep nesting, huge numbers) is read the thoro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -13,57 +14,72 @@ import msgspec
 from vaulytica.jsonvalues import MAX_BYTES, NotJSON, plain
 from vaulytica.lines.data import of_unfit_data
 from vaulytica.lines.line import Line
-from vaulytica.lines.stamps import without_id, without_timestamp
+from vaulytica.lines.lines import Entries, Lines
+from vaulytica.lines.stamps import ids_of, without_timestamp
 from vaulytica.lines.thorough import read
 
 _decode = msgspec.json.Decoder(Line).decode
 _UNFIT = (ValueError, RecursionError)  # msgspec's errors and those of UTF-8 are ValueErrors
 
 
-def decode(block: bytes, now_ms: int) -> tuple[list[Any], list[int] | None]:
+def decode(block: bytes, now_ms: int) -> tuple[Lines | Entries, list[int] | None]:
     """The entries of whole lines, and on which of them each stands, from 0; None: one on each.
 
-    An entry is a `Line`; or the JSON value of a line in doubt, for `Event.from_mapping` to judge; or
-    a `WebhookEventError` that says why the line is not JSON. Blank lines have none.
+    Entries other than `Lines` are each a `Line`; or the JSON value of a line in doubt, for
+    `Event.from_mapping` to judge; or a `WebhookEventError` that says why the line is not JSON. Blank
+    lines have none.
     """
-    texts = _texts(block)
-    numbers = None
-    lines = _all(block, texts)
-    entries: list[Any] | None = lines
-    if entries is None:
-        texts, numbers = _not_blank(texts)
-        entries = [_one(text) for text in texts]
-        lines = [entry for entry in entries if type(entry) is Line]
-    if doubtful := _doubtful(lines or [], max(map(len, texts), default=0), now_ms):
-        again = {id(line) for line in doubtful}
-        entries = [
-            read(text) if id(entry) in again else entry
-            for entry, text in zip(entries, texts, strict=True)
-        ]
-    return entries, numbers
+    texts = BytesIO(block).readlines()
+    rows = _all(block, texts)
+    if rows is None:
+        return _one_by_one(texts, now_ms)
+    doubtful = _doubtful(rows, now_ms)
+    ids, nameless = ids_of(rows, now_ms)
+    if not doubtful and not nameless:
+        return Lines(rows, ids), None
+    return _read_again(rows, [*doubtful, *nameless], texts, Lines(rows, ids)), None
 
 
-def decode_values(block: bytes) -> tuple[list[Any], list[int] | None]:
+def _one_by_one(texts: list[bytes], now_ms: int) -> tuple[Entries, list[int] | None]:
+    texts, numbers = _not_blank(texts)
+    entries = [_one(text) for text in texts]
+    rows = [entry for entry in entries if type(entry) is Line]
+    doubtful = _doubtful(rows, now_ms)
+    ids, nameless = ids_of(rows, now_ms)
+    return _read_again(entries, [*doubtful, *nameless], texts, Lines(rows, ids)), numbers
+
+
+def _read_again(
+    entries: list[Any], doubtful: list[Line], texts: list[bytes], lines: Lines
+) -> Entries:
+    """The entries, but the thorough reading of those in doubt; the other lines with their ids."""
+    again = {id(line) for line in doubtful}
+    list(lines)  # each is given its id
+    return Entries(
+        read(_bare(text)) if id(entry) in again else entry
+        for entry, text in zip(entries, texts, strict=True)
+    )
+
+
+def decode_values(block: bytes) -> tuple[Entries, list[int] | None]:
     """The same without any `Line`: all lines are read by `read`."""
-    texts, numbers = _not_blank(_texts(block))
-    return [read(text) for text in texts], numbers
+    texts, numbers = _not_blank(BytesIO(block).readlines())
+    return Entries(read(_bare(text)) for text in texts), numbers
 
 
-def _texts(block: bytes) -> list[bytes]:
-    texts = block.split(b"\n")
-    if not texts[-1]:  # the last line has its end
-        texts.pop()
-    return texts
+def _bare(text: bytes) -> bytes:
+    """Without the end of the line, which messages would count as a column."""
+    return text.removesuffix(b"\n")
 
 
 def _not_blank(texts: list[bytes]) -> tuple[list[bytes], list[int] | None]:
-    numbers = [number for number, text in enumerate(texts) if text and not text.isspace()]
+    numbers = [number for number, text in enumerate(texts) if not text.isspace()]
     if len(numbers) == len(texts):
         return texts, None
     return [texts[number] for number in numbers], numbers
 
 
-def _all(block: bytes, texts: list[bytes]) -> list[Any] | None:
+def _all(block: bytes, texts: list[bytes]) -> list[Line] | None:
     """All lines, if each of them is an event; by far the most often they are."""
     if len(block) > MAX_BYTES:
         return None
@@ -82,20 +98,16 @@ def _one(text: bytes) -> Any:
             return _decode(text)
         except _UNFIT:
             pass
-    return read(text)
+    return read(_bare(text))
 
 
-def _doubtful(lines: list[Line], longest: int, now_ms: int) -> list[Line]:
-    """Set what is absent, and return the lines that are to be read the thorough way.
-
-    `longest` is the length of the longest, in bytes.
-    """
+def _doubtful(lines: list[Line], now_ms: int) -> list[Line]:
+    """Those to be read the thorough way; all are given the timestamp that an event would print."""
     return [
         *_of_blank_type(lines),
         *_of_unfit_metadata(lines),
-        *of_unfit_data(lines, longest),
+        *of_unfit_data(lines),
         *without_timestamp(lines, now_ms),
-        *without_id(lines, now_ms),
     ]
 
 

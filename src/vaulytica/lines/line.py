@@ -14,7 +14,7 @@ _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """An event whose `data` is the bytes of a JSON object, as they were read.
+    """An event whose `data` is the bytes of a JSON object, as they were read: all on one line.
 
     Made by `decode`, which sets `timestamp` (as `Event.rfc3339` prints it) and `id` where absent.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import parse_timestamp
 from vaulytica.jsonvalues import format_timestamp
+from vaulytica.lines.ids import new_ids
 from vaulytica.lines.line import Line
 
 _SECONDS, _MILLISECONDS = b"0000-00-00T00:00:00Z\n", b"0000-00-00T00:00:00.000Z\n"
@@ -54,31 +54,16 @@ def _are_dates(stamps: list[str]) -> bool:
     return True
 
 
-def without_id(lines: list[Line], now_ms: int) -> list[Line]:
-    """Set the ids that are absent; those whose own is no id."""
-    given = "".join([line.id for line in lines])
-    absent = [line for line in lines if not line.id] if given else lines
-    for line, id in zip(absent, uuid7s(len(absent), now_ms), strict=True):
-        line.id = id
-    return [] if _is_visible(given) else [line for line in lines if not _is_visible(line.id)]
+def ids_of(rows: list[Line], now_ms: int) -> tuple[Sequence[str], list[Line]]:
+    """An id for each, its own or a new one; and those whose own is no id."""
+    ids: Sequence[str] = [row.id for row in rows]
+    given = "".join(ids)
+    if not given:
+        return new_ids(len(rows), now_ms), []
+    new = iter(new_ids(ids.count(""), now_ms))
+    ids = [id or next(new) for id in ids]
+    return ids, [] if _is_visible(given) else [row for row in rows if not _is_visible(row.id)]
 
 
 def _is_visible(id: str) -> bool:
     return id.isascii() and id.isprintable() and " " not in id
-
-
-_TAILS = [f"{number:03x}" for number in range(4096)]
-
-
-def uuid7s(count: int, now_ms: int) -> list[str]:
-    """UUIDv7s in rising order: of 4096 each 62 bits are random, and 12 count (RFC 9562, 6.2, method 2)."""
-    moment = f"{now_ms:012x}"
-    ids: list[str] = []
-    while len(ids) < count:
-        chance = os.urandom(8).hex()
-        head = (
-            f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) & 3]}{chance[4:7]}"
-        )
-        head += f"-{chance[7:]}"
-        ids += [head + tail for tail in _TAILS[: count - len(ids)]]
-    return ids

@@ -95,13 +95,13 @@ def of_bulk(response: Response, batch: Batch) -> list[Outcome]:
         entries = _decode_answer(response.body).items
     except (ValueError, RecursionError):
         return _not_understood(response, batch, "its body is no answer to a bulk")
-    if len(entries) != len(batch.items):
-        why = f"it answered {len(entries)} items for {len(batch.items)} events"
+    if len(entries) != len(batch):
+        why = f"it answered {len(entries)} items for {len(batch)} events"
         return _not_understood(response, batch, why)
     outcomes: list[Outcome] = []
-    for entry, sent in zip(entries, batch.items, strict=True):
+    for entry, id in zip(entries, batch.ids, strict=True):
         item = entry.create
-        if item.id != sent.event.id and item.id is not None:
+        if item.id != id and item.id is not None:
             return _not_understood(response, batch, "it answered another batch: the ids differ")
         if item.status == 201 and item.error is _NOTHING and item.failure_store is None:
             outcomes.append(_CREATED)  # as nearly all are
@@ -113,7 +113,7 @@ def of_bulk(response: Response, batch: Batch) -> list[Outcome]:
 def _not_understood(response: Response, batch: Batch, why: str) -> list[Outcome]:
     start = Response(response.status, body=response.body[:MAX_ANSWER_BYTES])
     text = f"HTTP {response.status}, but {why}{words(start)}"
-    return [Deferred(Reason(ReasonKind.SERVER, text, response.status))] * len(batch.items)
+    return [Deferred(Reason(ReasonKind.SERVER, text, response.status))] * len(batch)
 
 
 def _of_item(item: _Item) -> Outcome:

@@ -20,7 +20,7 @@ from vaulytica.formats.elastic import answers
 from vaulytica.formats.elastic.action import ActionWriter
 from vaulytica.formats.elastic.index import IndexPattern
 from vaulytica.jsonvalues import Dumps, compact_json
-from vaulytica.lines import Line
+from vaulytica.lines import Line, Lines, Written, written
 
 _BULK = "/_bulk"
 _ANSWER_BYTES = 16 * 1024 * 1024  # an item that failed takes some hundred bytes, or a few thousand
@@ -99,11 +99,11 @@ class SearchFormat(DocumentFormat):
         head = f'{action}{{"@timestamp":"{stamp}",{self.head(event)},"vaulytica":'
         return head.encode() + compact_json(event.data) + self._end
 
-    def encode_lines(self, lines: Sequence[Line]) -> list[bytes | None]:
+    def encode_lines(self, lines: Lines) -> Written:
         """The same of lines, their data left as it was read; None for one to be read as an event."""
         if self._dumps is not compact_json or self._reads_data:
-            return [None] * len(lines)
-        return list(map(self._line, lines))
+            return written([None] * len(lines), b"")
+        return written(list(map(self._line, lines)), b"")
 
     def _line(self, line: Line) -> bytes | None:
         data, stamp = bytes(line.data), line.timestamp

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
+from io import BytesIO
+from itertools import chain
+from operator import itemgetter
+from struct import iter_unpack
 from typing import Any
 
 import msgspec
@@ -11,7 +15,7 @@ import msgspec
 from vaulytica.events import Event
 from vaulytica.formats.splunk_hec.options import SplunkOptions, place
 from vaulytica.jsonvalues import compact_json
-from vaulytica.lines import Line, SeverityName
+from vaulytica.lines import Line, Lines, SeverityName, Written
 
 _ENVELOPE = ("event_type", "severity", "timestamp")
 _ENVELOPE_NAMES = tuple(f'"{name}"'.encode() for name in _ENVELOPE)
@@ -51,51 +55,103 @@ def _free_name(key: str, taken: dict[str, Any], data: dict[str, Any]) -> str:
 
 
 class LineWriter:
-    """Writes lines as `outer` is written, their data left as the bytes it is.
+    """Writes lines as `outer` is written, `time` always with all its digits.
 
-    What most events have in common is kept as text, so that a line costs two look-ups and one copy.
+    It goes by columns: a piece of all documents is made at once, in C, and one join puts the pieces in
+    turn. The data stays the bytes it is; what many events have in common is made once, and kept.
     """
 
     def __init__(self, options: SplunkOptions) -> None:
-        self._seconds = _Kept(_second)
+        self._seconds = _Kept(_begin)
         self._heads = _Kept(lambda key: _head(options, *key))
 
-    def write_all(self, lines: Sequence[Line]) -> list[bytes | None]:
-        """The documents, `time` always with all its digits; None for a line to be read as an event.
+    def write(self, lines: Lines) -> Written:
+        """The documents. Odd is a line with metadata, one from before 1970, or whose data might clash."""
+        rows = lines.rows
+        datas = _joined(rows)
+        if odd := _odd(rows, datas):
+            left_out = set(odd)
+            rows = [row for number, row in enumerate(rows) if number not in left_out]
+            datas = _joined(rows)
+        text = self._text(rows, datas) if rows else b""
+        return Written(text, 1, lambda: list(map(len, text.split(b"\n"))) if text else [], odd)
 
-        That is so if its data might clash with the envelope, if it has metadata, or is older than 1970.
-        """
-        if _may_clash(b"".join([line.data for line in lines])):
-            fit = [None if _may_clash(line.data) else line for line in lines]
-            return [None if line is None else self._write((line,))[0] for line in fit]
-        return self._write(lines)
-
-    def _write(self, lines: Sequence[Line]) -> list[bytes | None]:
-        parts: list[bytes | None] = []
-        add, all_seconds, heads = parts.append, self._seconds, self._heads
-        for line in lines:
-            stamp, data = line.timestamp, str(line.data, "utf-8")
-            seconds = all_seconds[stamp[:19]]
-            head = heads[line.type, line.severity, line.source]
-            if line.metadata is not None or not seconds:
-                add(None)
-            elif data[1] == '"':  # no space before a name, so none before the brace either
-                add(f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}",{data[1:]}}}'.encode())
-            else:
-                members = data.strip(" \t\r\n")[1:].lstrip(" \t\r\n")
-                comma = "" if members == "}" else ","
-                add(f'{{"time":{seconds}{stamp[19:-1]}{head}{stamp}"{comma}{members}}}'.encode())
-        return parts
+    def _text(self, rows: list[Line], datas: bytes) -> bytes:
+        stamps = [row.timestamp for row in rows]
+        whole = [number for number, stamp in enumerate(stamps) if len(stamp) == _WHOLE]
+        times = _times(stamps, whole)
+        places = zip(
+            [row.type for row in rows],
+            [row.severity for row in rows],
+            [row.source for row in rows],
+            strict=True,
+        )
+        pieces = [b""] * (6 * len(rows))
+        pieces[0::6] = map(self._seconds.__getitem__, times[0::2])
+        pieces[1::6] = times[1::2]
+        pieces[2::6] = map(self._heads.__getitem__, places)
+        pieces[3::6] = "\n".join(stamps).encode().split(b"\n")
+        pieces[4::6], pieces[5::6] = _members(datas)
+        for number in whole:
+            pieces[6 * number + 1] = b""
+        pieces[0] = pieces[0].removeprefix(_END)
+        pieces.append(b"}")
+        return b"".join(pieces)
 
 
-class _Kept(dict[Any, str]):
+_WHOLE = len("1970-01-01T00:00:00Z")
+_EPOCH = "1970"  # before it a fraction would count in the wrong direction
+_END = b"}\n"  # of the document before
+_QUOTE = frozenset(b'"')
+
+
+def _joined(rows: list[Line]) -> bytes:
+    return b"\n".join([row.data for row in rows])
+
+
+def _odd(rows: list[Line], datas: bytes) -> list[int]:
+    if (
+        [row.metadata for row in rows].count(None) == len(rows)
+        and min([row.timestamp for row in rows]) >= _EPOCH
+        and not _may_clash(datas)
+    ):
+        return []
+    return [
+        number
+        for number, row in enumerate(rows)
+        if row.metadata is not None or row.timestamp < _EPOCH or _may_clash(row.data)
+    ]
+
+
+def _times(stamps: list[str], whole: list[int]) -> list[bytes]:
+    """Of each stamp all to its seconds, and then its fraction; `whole` are those without one."""
+    if whole:
+        stamps = stamps.copy()
+        for number in whole:
+            stamps[number] = f"{stamps[number][:-1]}.000Z"
+    return list(chain.from_iterable(iter_unpack("19s4s2x", "\n".join([*stamps, ""]).encode())))
+
+
+def _members(datas: bytes) -> tuple[list[bytes], list[bytes]]:
+    """What stands between an envelope and the data's members, and these to the last brace."""
+    members = [data[1:-1] for data in BytesIO(datas + b"\n").readlines()]
+    if set(map(itemgetter(0), members)) <= _QUOTE:
+        return [b'",'] * len(members), members
+    members = [data.strip(_SPACE)[1:].lstrip(_SPACE) for data in datas.split(b"\n")]
+    return [b'"' if each == b"}" else b'",' for each in members], members
+
+
+_SPACE = b" \t\r\n"
+
+
+class _Kept(dict[Any, bytes]):
     """Texts made when first asked for; as many are kept as are worth it."""
 
-    def __init__(self, make: Callable[[Any], str]) -> None:
+    def __init__(self, make: Callable[[Any], bytes]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, key: Any) -> str:
+    def __missing__(self, key: Any) -> bytes:
         text = self._make(key)
         if len(text) <= _LONGEST_KEPT:
             if len(self) >= _MOST_KEPT:
@@ -104,16 +160,15 @@ class _Kept(dict[Any, str]):
         return text
 
 
-def _second(stamp: str) -> str:
-    """A timestamp's whole seconds since 1970; the fraction is written behind it."""
-    seconds = int(datetime.fromisoformat(f"{stamp}Z").timestamp())
-    # Before 1970 a fraction would count in the wrong direction.
-    return str(seconds) if seconds >= 0 else ""
+def _begin(stamp: bytes) -> bytes:
+    """A document to its whole seconds since 1970, behind which the fraction is written."""
+    moment = datetime.fromisoformat(f"{stamp.decode()}Z")
+    return b'%b{"time":%d' % (_END, int(moment.timestamp()))
 
 
-def _head(options: SplunkOptions, type: str, severity: SeverityName, source: str) -> str:
+def _head(options: SplunkOptions, type: str, severity: SeverityName, source: str) -> bytes:
     """All from `time` to the beginning of the timestamp's text."""
     line = Line(type=type, severity=severity, source=source)
-    beside = compact_json(place(options, line))[1:-1].decode()
-    envelope = compact_json({"event_type": type, "severity": severity})[1:-1].decode()
-    return f',{beside},"event":{{{envelope},"timestamp":"'
+    beside = compact_json(place(options, line))[1:-1]
+    envelope = compact_json({"event_type": type, "severity": severity})[1:-1]
+    return b',%b,"event":{%b,"timestamp":"' % (beside, envelope)

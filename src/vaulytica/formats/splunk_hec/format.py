@@ -20,7 +20,6 @@ from vaulytica.formats.splunk_hec.endpoint import is_raw, query, sibling, with_q
 from vaulytica.formats.splunk_hec.event import LineWriter, inner, outer
 from vaulytica.formats.splunk_hec.options import PLACE_NAMES, SplunkOptions, check_options, place
 from vaulytica.jsonvalues import Dumps, compact_json
-from vaulytica.lines import Line
 
 _DEFAULTS = SplunkOptions()
 _LONGEST_PLACE = 2000  # characters; it goes into the URL, of which servers take 8000 or less
@@ -47,7 +46,7 @@ class SplunkHecFormat:
         self._options = _with_place_of(url, options) if self._raw else options
         # A flow asks an object what it can: what these settings do not need is not there.
         if dumps is compact_json and not self._raw:
-            self.encode_lines = LineWriter(options).write_all
+            self.encode_lines = LineWriter(options).write
         if dumps is not compact_json:  # signed: the guide's verifier reads the body as one document
             self.limits = replace(self.limits, max_events=1)
         self._acks: Acknowledgement | None = None
@@ -86,7 +85,7 @@ class SplunkHecFormat:
         """What the answer's code means, event by event where it names one."""
         return answers.settle(response, len(batch), ack=self._options.ack)
 
-    def group(self, event: Event | Line) -> Hashable:
+    def group(self, event: Event) -> Hashable:
         """The index that an event names: a wrong one fails all that travel with it (code 7).
 
         On the raw endpoint all that the URL says of its events.
@@ -97,8 +96,8 @@ class SplunkHecFormat:
 
     def _address(self, url: str, batch: Batch) -> tuple[str, tuple[Header, ...]]:
         """The URL, which on the raw endpoint says where the events belong; and the channel."""
-        if self._raw:
-            url = with_query(url, place(self._options, batch.items[0].event))
+        if self._raw and (event := batch.items[0].event) is not None:
+            url = with_query(url, place(self._options, event))
         headers = self._acks.headers(batch) if self._acks else ((CHANNEL, self._channel),)
         return url, headers
 

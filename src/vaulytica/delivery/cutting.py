@@ -1,0 +1,185 @@
+"""Cutter: fills batches with entries, as they come, to the size that one request may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from itertools import groupby
+from typing import cast
+
+from vaulytica.delivery.batching import Batch, Bounds, Item, Span, encode, rejected, too_large
+from vaulytica.delivery.outcome import Result
+from vaulytica.delivery.ports import Format, Grouped, Lined
+from vaulytica.errors import WebhookEventError
+from vaulytica.events import Event
+from vaulytica.lines import Line, Lines, Written
+
+_MOST_GROUPS = 64  # batches that are being filled at a time
+
+
+class _Open:
+    """A batch that is being filled."""
+
+    __slots__ = ("count", "pieces", "since", "size")
+
+    def __init__(self, since: float) -> None:
+        self.pieces: list[Item | Span] = []
+        self.count = self.size = 0
+        self.since = since
+
+
+class Cutter:
+    """Fills batches with entries, as large as the bounds allow; what is full goes to `ready`.
+
+    An entry is a mapping, an `Event`, a `Line`, or an error that says why there is none; one that is
+    no fit event goes to `unfit` as its `Result`, at once; its neighbours are unharmed.
+    """
+
+    def __init__(
+        self,
+        format: Format,
+        bounds: Bounds,
+        max_event_bytes: int,
+        *,
+        max_part_bytes: int,
+        ready: Callable[[Batch], object],
+        unfit: Callable[[Result], object],
+        in_order: bool = False,
+    ) -> None:
+        self._format = format
+        self._bounds = bounds
+        self._max_bytes = max_event_bytes
+        self._limit = max_part_bytes
+        self._ready = ready
+        self._unfit = unfit
+        self._most_groups = 1 if in_order else _MOST_GROUPS
+        self._encode_lines = format.encode_lines if isinstance(format, Lined) else None
+        self._group = format.group if isinstance(format, Grouped) else None
+        self._open: dict[Hashable, _Open] = {}
+        self.count = 0  # entries there were
+
+    @property
+    def since(self) -> float | None:
+        """When the first event that now waits for its batch to be full came in; None if none waits."""
+        return min((one.since for one in self._open.values()), default=None)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether an event waits for its batch to be full."""
+        return bool(self._open)
+
+    def add(self, entry: object, now: float) -> None:
+        """Take in one entry, at a time `now` by a clock that only ever grows."""
+        if type(entry) is Line and self._encode_lines is not None:
+            self._add_lines(Lines([entry], [entry.id]), now)
+        else:
+            self._add_event(entry, now)
+
+    def _add_event(self, entry: object, now: float) -> None:
+        position = self.count
+        self.count += 1
+        try:
+            item = self._item(entry, position)
+        except WebhookEventError as error:
+            self._unfit(rejected(position, error))
+            return
+        except Exception as error:  # noqa: BLE001 - an entry's own methods, or a format's, may raise anything
+            why = f"the event cannot be read: {type(error).__name__}: {error}"
+            self._unfit(rejected(position, WebhookEventError(why)))
+            return
+        # Only what came as an `Event` may belong to a group.
+        group = None if self._group is None or item.event is None else self._group(item.event)
+        self._fill(group, item, 1, len(item.part), now)
+
+    def add_all(self, entries: Sequence[object], now: float) -> None:
+        """Take in several: lines that follow each other go together, the rest one by one."""
+        if isinstance(entries, Lines):
+            self._add_lines(entries, now)
+            return
+        for kind, some in groupby(entries, type):
+            if kind is Line and self._encode_lines is not None:
+                rows = cast("list[Line]", list(some))
+                self._add_lines(Lines(rows, [row.id for row in rows]), now)
+            else:
+                for entry in some:
+                    self.add(entry, now)
+
+    def _add_lines(self, lines: Lines, now: float) -> None:
+        """As many at a time as there is room for in what is open; one by one where that is not all."""
+        start = 0
+        while start < len(lines):
+            filling = self._open.get(None)
+            room = self._bounds.max_events - (filling.count if filling else 0)
+            some = lines[start : start + room]
+            start += len(some)
+            written = None if self._encode_lines is None else self._encode_lines(some)
+            if written is None:
+                for line in some:
+                    self._add_event(line, now)
+            elif written.odd or not self._fits(filling, len(written.text)):
+                self._add_apart(some, written, now)
+            else:
+                span = Span(self.count, some.ids, written)
+                self.count += len(some)
+                self._fill(None, span, len(some), len(written.text), now)
+
+    def _fits(self, filling: _Open | None, size: int) -> bool:
+        """Whether so many bytes may be added, and are no more than even one event may have."""
+        bounds = self._bounds
+        used = bounds.fixed if filling is None else filling.size + bounds.between
+        return used + size <= bounds.max_bytes and size <= self._limit
+
+    def _add_apart(self, lines: Lines, written: Written, now: float) -> None:
+        parts = iter(written.parts())
+        odd = set(written.odd)
+        for number, id in enumerate(lines.ids):
+            if number in odd:
+                self._add_event(lines[number], now)
+            elif len(part := next(parts)) > self._limit:
+                error = too_large(self._format, id, len(part), self._limit)
+                self._unfit(rejected(self.count, error))
+                self.count += 1
+            else:
+                self._fill(None, Item(self.count, id, part), 1, len(part), now)
+                self.count += 1
+
+    def _fill(self, group: Hashable, piece: Item | Span, count: int, size: int, now: float) -> None:
+        """Add to what is open, or to a new batch where it does not fit; make ready what is full."""
+        filling, bounds = self._open.get(group), self._bounds
+        if filling is not None and filling.size + bounds.between + size > bounds.max_bytes:
+            self._close(group)
+            filling = None
+        if filling is None:
+            filling = self._begin(group, now)
+        filling.pieces.append(piece)
+        filling.count += count
+        filling.size += size + bounds.between
+        if filling.count >= bounds.max_events:
+            self._close(group)
+
+    def flush(self, before: float | None = None) -> None:
+        """Make ready what waits; with `before`, only batches begun by then."""
+        for group, filling in list(self._open.items()):
+            if before is None or filling.since <= before:
+                self._close(group)
+
+    def waiting(self) -> list[Batch]:
+        """What is in batches that are not full yet."""
+        return [Batch(filling.pieces, group) for group, filling in self._open.items()]
+
+    def _item(self, entry: object, position: int) -> Item:
+        if isinstance(entry, WebhookEventError):
+            raise entry
+        if isinstance(entry, Line):
+            entry = entry.event()
+        event = Event.from_mapping(entry, max_bytes=self._max_bytes)
+        return encode(self._format, event, self._limit, position)
+
+    def _begin(self, group: Hashable, now: float) -> _Open:
+        if len(self._open) >= self._most_groups:
+            self._close(next(iter(self._open)))  # the one begun first
+        filling = self._open[group] = _Open(now)
+        filling.size = self._bounds.fixed - self._bounds.between
+        return filling
+
+    def _close(self, group: Hashable) -> None:
+        self._ready(Batch(self._open.pop(group).pieces, group))

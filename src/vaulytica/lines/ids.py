@@ -1,0 +1,51 @@
+"""Ids for what has none of its own: spelled out only where somebody asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+_TAILS = [f"{number:03x}" for number in range(4096)]
+_EACH = len(_TAILS)
+
+
+class NewIds(Sequence[str]):
+    """UUIDv7s in rising order: of 4096 each 62 bits are random, and 12 count (RFC 9562, 6.2, method 2)."""
+
+    __slots__ = ("_heads", "_which")
+
+    def __init__(self, heads: Sequence[str], which: range) -> None:
+        self._heads = heads
+        self._which = which  # of the 4096 for each head
+
+    def __len__(self) -> int:
+        return len(self._which)
+
+    def __iter__(self) -> Iterator[str]:
+        which = self._which
+        for number in range(which.start // _EACH, -(-which.stop // _EACH)):
+            head, first = self._heads[number], number * _EACH
+            tails = _TAILS[max(0, which.start - first) : which.stop - first]
+            yield from [head + tail for tail in tails]
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> NewIds: ...
+    def __getitem__(self, at: int | slice) -> str | NewIds:
+        if isinstance(at, int):
+            number, tail = divmod(self._which[at], _EACH)
+            return self._heads[number] + _TAILS[tail]
+        return NewIds(self._heads, self._which[at])
+
+
+def new_ids(count: int, now_ms: int) -> NewIds:
+    """So many."""
+    return NewIds([_head(now_ms) for _ in range(-(-count // _EACH))], range(count))
+
+
+def _head(now_ms: int) -> str:
+    moment, chance = f"{now_ms:012x}", os.urandom(8).hex()
+    variant = "89ab"[int(chance[3], 16) & 3]
+    return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:]}"

@@ -1,0 +1,69 @@
+"""Lines: what was read together, in columns where that is enough; and what a format has made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import overload
+
+import msgspec
+
+from vaulytica.lines.line import Line
+
+
+class Entries(list[object]):
+    """Several entries that a source hands over at once; they count as that many."""
+
+
+class Lines(Sequence[Line]):
+    """Lines in order. `rows` are the same, but their ids are in `ids`: new ones are made when asked for."""
+
+    __slots__ = ("ids", "rows")
+
+    def __init__(self, rows: list[Line], ids: Sequence[str]) -> None:
+        self.rows = rows
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Line]:
+        for row, id in zip(self.rows, self.ids, strict=True):
+            row.id = id
+        return iter(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> Lines: ...
+    def __getitem__(self, at: int | slice) -> Line | Lines:
+        if isinstance(at, slice):
+            return Lines(self.rows[at], self.ids[at])
+        row = self.rows[at]
+        row.id = self.ids[at]
+        return row
+
+
+class Written(msgspec.Struct, frozen=True):
+    """Lines as a format writes them: the part of each, with what stands `between` two in a body.
+
+    `sizes` gives the bytes of each part. `odd` are the lines that have none: to be read as events.
+    """
+
+    text: bytes
+    between: int
+    sizes: Callable[[], Sequence[int]]
+    odd: Sequence[int] = ()
+
+    def parts(self) -> list[bytes]:
+        """Each by itself."""
+        sizes = self.sizes()
+        starts = accumulate((size + self.between for size in sizes), initial=0)
+        return [self.text[at : at + size] for at, size in zip(starts, sizes, strict=False)]
+
+
+def written(parts: Sequence[bytes | None], between: bytes) -> Written:
+    """What was written line by line; None where a line is odd."""
+    odd = [number for number, part in enumerate(parts) if part is None] if None in parts else ()
+    fit = [part for part in parts if part is not None]
+    return Written(between.join(fit), len(between), lambda: list(map(len, fit)), odd)
