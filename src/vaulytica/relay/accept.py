@@ -1,0 +1,55 @@
+"""The door of the relay: whoever takes events in hands them over here, and says "accepted" only after.
+
+For one who writes an intake: make events of what came in, all of them or none (`Event.from_mapping`, or
+`lines.decode` where there are many); await `accept`; then answer. There is nothing else to know of the
+outbox and the destinations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from vaulytica.errors import WebhookError
+from vaulytica.events import Event
+from vaulytica.lines import Line
+
+Entry = Event | Line
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What was accepted is on disk. `ids`: of the events, in the order they were given.
+
+    `repeated`: they were accepted before, under the same idempotency key, and `ids` are those of then.
+    `unwanted`: how many of them no destination wants; these are counted, and not kept.
+    """
+
+    ids: tuple[str, ...]
+    repeated: bool = False
+    unwanted: int = 0
+
+
+class Full(WebhookError):
+    """Nothing was accepted: there is no room. `retry_after`: seconds after which it may be worth to try again."""
+
+    kind = "full"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Accept(Protocol):
+    """Take events into the relay: all of them, or none."""
+
+    async def __call__(
+        self, entries: Sequence[Entry], *, idempotency_key: str | None = None
+    ) -> Receipt:
+        """Return when they are on disk. Many calls at a time share a write, so wait in many tasks.
+
+        An `idempotency_key` seen in the last day gets the receipt of then (`repeated`), whatever the
+        entries are now. Raises `Full` (say 429 or 503, with Retry-After), or `OutboxError` where the
+        disk fails (503); after both nothing of the call is accepted, and it may be made again.
+        """

@@ -1,0 +1,140 @@
+"""RelayConfig: all that a relay is told, in one model. `vaulytica config schema` prints its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
+
+from vaulytica.config import WebhookConfig, WebhookRetryConfig
+from vaulytica.config.settings import Seconds, Settings
+from vaulytica.errors import WebhookConfigError
+from vaulytica.events import Severity
+from vaulytica.relay.intake.settings import IntakeSettings
+from vaulytica.relay.match import checked_expression
+
+_WEEK = 7 * 86400.0
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def _size(value: Any) -> Any:
+    """`10GiB`, `512M` or a number of bytes; units are powers of 1024."""
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("is a number of bytes, or one with a unit, such as 10GiB")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=1),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
+]
+Expression = Annotated[str, AfterValidator(checked_expression)]
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class MatchSettings(Settings):
+    """Which events a destination wants: those that fit all of it.
+
+    `types`: globs, such as `login_*`, one of which the type fits. `where`: a JMESPath condition on
+    the event (`data.user == 'root'`).
+    """
+
+    types: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many),
+        WithJsonSchema(
+            {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+        ),
+    ] = ()
+    min_severity: Severity = Severity.DEBUG
+    where: Expression | None = None
+
+    @field_validator("min_severity", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+class RelayRetryConfig(WebhookRetryConfig):
+    """As for a sender; but where nothing is said, 16 retries, up to an hour apart: five hours and more."""
+
+    max_retries: int = Field(16, ge=0, le=1_000_000)
+    max_delay: Seconds = Field(3600.0, ge=0, le=_WEEK)
+
+
+class DestinationSettings(WebhookConfig):
+    """A `WebhookConfig`, and which events go there.
+
+    `order_by`: a JMESPath expression, such as `data.user`; events for which it gives the same value go
+    out in their order. `ordered`: all of them do. `patience` is a week here.
+    """
+
+    retry_config: RelayRetryConfig = Field(default_factory=RelayRetryConfig)
+    match: MatchSettings | None = None
+    order_by: Expression | None = None
+    patience: Seconds = Field(_WEEK, ge=0, le=52 * _WEEK)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether any of its events must not overtake another."""
+        return self.ordered or self.order_by is not None
+
+
+class RetentionSettings(Settings):
+    """How long what is delivered is kept for looking back: both bounds hold. None of it unless set."""
+
+    days: float | None = Field(None, gt=0, le=36500, allow_inf_nan=False)
+    size: Size | None = None
+
+
+class FullSettings(Settings):
+    """When the outbox is full, and what happens then to what comes in.
+
+    `size`: of the outbox on disk. `events`: pending, over all destinations. `then`: `refuse` what
+    comes (429), or `drop` the oldest pending events of the least severity to make room.
+    """
+
+    size: Size | None = None
+    events: int | None = Field(None, ge=1)
+    then: Literal["refuse", "drop"] = "refuse"
+
+
+class MetricsSettings(Settings):
+    """`listen`: HOST:PORT for `/metrics`, `/healthz` and `/readyz`, where not on the intake's."""
+
+    listen: str | None = None
+
+
+class RelayConfig(Settings):
+    """What a relay is told. `outbox`: a URL. `drain`: seconds that it goes on delivering when it is stopped."""
+
+    outbox: str
+    intake: IntakeSettings = Field(default_factory=IntakeSettings)
+    destinations: dict[str, DestinationSettings] = Field(min_length=1)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    full: FullSettings = Field(default_factory=FullSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    drain: Seconds = Field(10.0, ge=0, le=86400)
+
+    @field_validator("destinations")
+    @classmethod
+    def _fit_names(cls, value: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise WebhookConfigError(
+                    f"a destination's name is letters, digits, '-', '_' and '.', up to 100: {name!r}"
+                )
+        return value
+
+
+_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)

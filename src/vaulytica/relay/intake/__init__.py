@@ -1,0 +1,36 @@
+"""Intakes: the ways by which events get into the relay.
+
+`routes` are those over HTTP, on the relay's own server; `sources` run beside it. After a change of the
+settings the relay asks for both anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from vaulytica.relay.accept import Accept
+from vaulytica.relay.http import Handler
+from vaulytica.relay.intake.settings import IntakeSettings
+
+
+class Source(Protocol):
+    """Takes events in by itself, such as from a file that grows."""
+
+    async def run(self, accept: Accept) -> None:
+        """Until it is cancelled, or there is nothing more to come.
+
+        Cancelled while it waits for `accept`, it has told nobody that those events are accepted.
+        """
+
+
+def routes(settings: IntakeSettings, accept: Accept) -> Mapping[str, Handler]:
+    """Handlers of HTTP requests by their paths, such as `/v1/events`."""
+    del settings, accept  # no intake is there yet
+    return {}
+
+
+def sources(settings: IntakeSettings) -> Sequence[Source]:
+    """What is to run beside the HTTP server."""
+    del settings
+    return []

@@ -1,0 +1,83 @@
+"""Match: whether a destination wants an event. By type and severity alone, a pair is looked at only once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from vaulytica.events import Event, Severity
+from vaulytica.lines import Line
+
+Entry = Event | Line
+Pick = Callable[[Any], Any]
+"""A compiled expression: the event as a document in, a value out."""
+
+
+def checked_expression(expression: str) -> str:
+    """The expression, if it is JMESPath; else `ValueError`."""
+    compiled(expression)
+    return expression
+
+
+def compiled(expression: str) -> Pick:
+    """What evaluates a JMESPath expression on a document; None where that fails."""
+    try:
+        parsed = jmespath.compile(expression)
+    except JMESPathError as error:
+        what = str(error).splitlines()[0]
+        raise ValueError(f"is not a JMESPath expression: {what}") from None
+
+    def pick(document: Any) -> Any:
+        try:
+            return parsed.search(document)
+        except JMESPathError:  # such as a function that is given another type than it takes
+            return None
+
+    return pick
+
+
+def document_of(entry: Entry) -> dict[str, Any]:
+    """The event as expressions see it."""
+    is_line = type(entry) is Line
+    return {
+        "id": entry.id,
+        "type": entry.type,
+        "severity": str(entry.severity),
+        "timestamp": entry.timestamp if is_line else entry.rfc3339,  # type: ignore[union-attr]
+        "source": entry.source,
+        "data": json.loads(bytes(entry.data)) if is_line else entry.data,  # type: ignore[arg-type]
+        "metadata": entry.metadata,
+    }
+
+
+class Match:
+    """Compiled: `types` are globs (none: any type), `where` is JMESPath."""
+
+    def __init__(
+        self,
+        types: Iterable[str] = (),
+        min_severity: Severity = Severity.DEBUG,
+        where: str | None = None,
+    ) -> None:
+        globs = [translate(glob) for glob in types]
+        self._types = re.compile("|".join(globs)) if globs else None
+        self._least = min_severity.level
+        self.where = None if where is None else compiled(where)
+
+    def may_want(self, type: str, severity: str) -> bool:
+        """Whether an event of that type and severity may be wanted; it is, if there is no `where`."""
+        if Severity(severity).level < self._least:
+            return False
+        return self._types is None or self._types.match(type) is not None
+
+    def fits(self, document: Any) -> bool:
+        """Whether `where` holds: as in JMESPath, all is true but null, false and what is empty."""
+        assert self.where is not None
+        value = self.where(document)
+        return bool(value) or (value == 0 and value is not False)
