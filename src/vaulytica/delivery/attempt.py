@@ -30,7 +30,7 @@ class Attempt(msgspec.Struct):
     """One request made for a batch: what became of each event, and of how many bytes the request was.
 
     `excused`: the fault, if any, is the whole destination's, which is busy or down. Not `sent`: it would
-    have begun too late, and was not made.
+    have begun too late, after `wait` seconds, and was not made.
     """
 
     outcomes: list[Outcome]
@@ -38,6 +38,7 @@ class Attempt(msgspec.Struct):
     excused: bool = False
     response: Response | None = None
     sent: bool = True
+    wait: float = 0.0
 
 
 class Leave(msgspec.Struct, frozen=True):
@@ -105,7 +106,7 @@ def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> fl
     if wait and leave.until is not None and leave.until < now + wait < inf:
         text = f"not sent: it would have to wait for {wait:.1f} s, past the deadline"
         made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text))]
-        made.sent = False
+        made.sent, made.wait = False, wait
         return 0.0
     return wait
 

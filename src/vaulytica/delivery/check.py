@@ -21,6 +21,7 @@ from vaulytica.errors import (
     WebhookEventError,
     one_line,
 )
+from vaulytica.events import Event, Severity
 
 CLOCK_TOLERANCE = 60.0  # seconds; signatures with timestamps usually allow 300
 CERTIFICATE_WARNING = 14  # days
@@ -250,3 +251,16 @@ def _note_clock(notes: _Notes, answer: Response, now: float) -> None:
     # Date has whole seconds: less than that is no difference.
     shown = 0 if abs(difference) < 1.5 else round(difference)
     notes.add("clock", state, f"{shown:+d} s to the destination's", advice)
+
+
+def test_event() -> Event:
+    """The event that a test of a connection sends."""
+    # With the fields that the guide's own templates name.
+    data = {
+        "message": "Vaulytica connection test",
+        "file_id": "test",
+        "file_name": "vaulytica-test.txt",
+        "owner": "test@example.com",
+        "shared_with": "test@example.com",
+    }
+    return Event.create("vaulytica.test", data, Severity.INFO)

@@ -22,21 +22,29 @@ from vaulytica.delivery.outcome import (
     are_all,
 )
 from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy
-from vaulytica.delivery.ports import Clock, Flow, turn, wait
+from vaulytica.delivery.ports import Clock, Effect, Flow, turn, wait
 from vaulytica.delivery.report import Settlement
 
 
-class _Part(msgspec.Struct):
-    """Events that are still under way together: requests made for them, and those that count."""
+class Under(msgspec.Struct):
+    """Events that are still under way together: requests made for them, those that count, and what was met."""
 
     batch: Batch
     attempts: int = 0
     charged: int = 0
     excused_since: float | None = None
+    tried: tuple[Failed, ...] = ()
 
-    def of(self, batch: Batch) -> _Part:
+    def of(self, batch: Batch) -> Under:
         """The same history, for some of the events."""
-        return _Part(batch, self.attempts, self.charged, self.excused_since)
+        return Under(batch, self.attempts, self.charged, self.excused_since, self.tried)
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """An attempt that did not deliver: when, in seconds since 1970, and why."""
+
+    at: float
+    reason: Reason
 
 
 def deliver(
@@ -56,7 +64,7 @@ def deliver(
     sent yet does not overtake an event that is given up on.
     """
     policy = retry or lane.destination.retry
-    return _Delivery(lane, policy, clock, rng, patient=patient, ordered=ordered).flow(batch)
+    return Delivering(lane, policy, clock, rng, patient=patient, ordered=ordered).flow(batch)
 
 
 _AT_ONCE = RetryAt(0.0)
@@ -65,7 +73,7 @@ _PATIENT = Leave(), Leave(again=True)
 _IMPATIENT = Leave(patient=False), Leave(patient=False, again=True)
 
 
-class _Delivery:
+class Delivering:
     """One delivery under way: its parts, each with its own history, and what is settled."""
 
     def __init__(
@@ -77,10 +85,11 @@ class _Delivery:
         *,
         patient: bool,
         ordered: bool,
+        started: float | None = None,
     ) -> None:
         self._lane, self._policy, self._clock, self._rng = lane, policy, clock, rng
         self._patient, self._ordered = patient, ordered
-        self._started = clock.monotonic()
+        self._started = clock.monotonic() if started is None else started
         self._settlement = Settlement()
         if patient and policy.deadline is None:
             self._first, self._again = _PATIENT
@@ -98,16 +107,14 @@ class _Delivery:
 
     def flow(self, batch: Batch) -> Flow[Settlement]:
         """Part after part, until none is left."""
-        parts = [_Part(batch)]  # the next one last
+        parts = [self._begin(batch)]  # the next one last
         while parts:
             part = parts.pop()
-            leave = self._again if part.attempts else self._first
-            made = yield from attempt(self._lane, part.batch, self._clock, leave)
+            made = yield from attempt(self._lane, part.batch, self._clock, self._leave(part))
             first = made.outcomes[0]
             part.attempts += made.sent
             if not made.sent:
-                for item in part.batch.items:
-                    self._keep(part, item, first)
+                self._not_sent(part, made, parts)
             elif isinstance(first, Delivered) and are_all(made.outcomes, first):
                 self._settlement.take(part.batch, first, part.attempts)
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
@@ -115,16 +122,43 @@ class _Delivery:
                     yield from turn(partial(self._lane.bounds.learn, made.size))
                 parts += [part.of(half) for half in reversed(part.batch.halves())]
             elif deferred := self._settle(part, made.outcomes):
-                step = self._next_step(part, deferred, made)
-                if isinstance(step, GiveUp):
-                    self._give_up(part, deferred, step, parts)
-                    continue
-                parts.append(part.of(part.batch.only(item for item, _ in deferred)))
-                if step is not _AT_ONCE:
-                    yield from wait(step.delay, self._why(part, deferred[0][1]))
+                yield from self._retry(part, deferred, made, parts)
         return self._settlement
 
-    def _settle(self, part: _Part, outcomes: Iterable[Outcome]) -> Deferrals:
+    def _begin(self, batch: Batch) -> Under:
+        """The whole batch, with what went before."""
+        return Under(batch)
+
+    def _leave(self, part: Under) -> Leave:
+        return self._again if part.attempts else self._first
+
+    def _not_sent(self, part: Under, made: Attempt, parts: list[Under]) -> None:
+        """It would have begun too late."""
+        for item in part.batch.items:
+            self._keep(part, item, made.outcomes[0])
+
+    def _retry(
+        self, part: Under, deferred: Deferrals, made: Attempt, parts: list[Under]
+    ) -> Iterable[Effect]:
+        """Decide on what is deferred; what is to happen before the next part."""
+        step = self._next_step(part, deferred, made)
+        if isinstance(step, GiveUp):
+            self._give_up(part, deferred, step, parts)
+            return ()
+        rest = part.of(part.batch.only(item for item, _ in deferred))
+        if step is _AT_ONCE:
+            parts.append(rest)
+            return ()
+        return self._later(rest, step.delay, deferred[0][1], parts)
+
+    def _later(
+        self, rest: Under, delay: float, outcome: Deferred, parts: list[Under]
+    ) -> Iterable[Effect]:
+        """Have the rest tried again in so many seconds."""
+        parts.append(rest)
+        return wait(delay, self._why(rest, outcome))
+
+    def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
         """Keep what is settled; give back what is not."""
         deferred: Deferrals = []
         for item, outcome in zip(part.batch.items, outcomes, strict=True):
@@ -136,7 +170,7 @@ class _Delivery:
                 self._keep(part, item, outcome)
         return deferred
 
-    def _next_step(self, part: _Part, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
+    def _next_step(self, part: Under, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
         """When to try again; an attempt that the destination is excused for costs nothing."""
         fewer = len(deferred) < len(made.outcomes)  # so this comes to an end
         if fewer and all(outcome.reason.kind is ReasonKind.UNREAD for _, outcome in deferred):
@@ -157,7 +191,7 @@ class _Delivery:
             )
         return self._policy.next_step(0, asked, now - self._started, self._rng)
 
-    def _give_up(self, part: _Part, deferred: Deferrals, step: GiveUp, others: list[_Part]) -> None:
+    def _give_up(self, part: Under, deferred: Deferrals, step: GiveUp, others: list[Under]) -> None:
         for item, outcome in deferred:
             text = f"{step.why}: {outcome.reason.text}"
             self._keep(part, item, replace(outcome, reason=replace(outcome.reason, text=text)))
@@ -167,11 +201,11 @@ class _Delivery:
             for item in left.batch.items:
                 self._keep(left, item, Deferred(Reason(ReasonKind.NOT_SENT, text)))
 
-    def _keep(self, part: _Part, item: Item, outcome: Outcome) -> None:
+    def _keep(self, part: Under, item: Item, outcome: Outcome) -> None:
         result = Result(item.position, item.id, outcome, part.attempts)
         self._settlement.results.append(result)
 
-    def _why(self, part: _Part, outcome: Deferred) -> str:
+    def _why(self, part: Under, outcome: Deferred) -> str:
         tried = f"attempt {part.attempts}"
         if part.charged == part.attempts:
             tried += f" of {self._policy.max_retries + 1}"

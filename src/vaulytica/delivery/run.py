@@ -15,7 +15,7 @@ from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.flow import deliver, not_sent
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected, Result
+from vaulytica.delivery.outcome import Deferred, Reason, ReasonKind, Rejected, Result
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
@@ -41,6 +41,11 @@ class DownDetector:
         self.why: str | None = None
         self._in_a_row = 0
 
+    @classmethod
+    def at_once(cls, reason: Reason) -> bool:
+        """Whether a rejection for this reason says by itself that the destination is down."""
+        return reason.status == 410 or (reason.kind in cls._AT_ONCE and reason.status != 403)
+
     def observe(self, settlement: Settlement) -> None:
         """Take in what became of one batch."""
         if settlement.groups:
@@ -50,8 +55,7 @@ class DownDetector:
             reason = result.reason
             assert reason is not None
             if isinstance(result.outcome, Rejected):
-                at_once = reason.kind in self._AT_ONCE and reason.status != 403
-                if at_once or reason.status == 410:
+                if self.at_once(reason):
                     self.why = reason.text
                 if reason.status not in self._WHOLE_DESTINATION:
                     continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -14,8 +14,9 @@ from vaulytica.lines.line import Line
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-def encode(entries: Sequence[Event | Line]) -> bytes:
+def encode(entries: Iterable[Event | Line]) -> bytes:
     """One line for each, in order, with its end."""
+    entries = list(entries)
     if set(map(type, entries)) == {Line}:
         try:
             block: bytes = _encode_lines(entries)

@@ -13,6 +13,10 @@ from vaulytica.outbox.states import State, Step
 class Outbox(Protocol):
     """Keeps deliveries; safe to share by threads. What a verb has returned is on disk."""
 
+    @property
+    def aio(self) -> AsyncOutbox:
+        """The same for asyncio."""
+
     def put(
         self,
         events: Parcel | Entry | Iterable[Entry],

@@ -1,0 +1,186 @@
+"""Delivering what is kept: the same flow, but where it would wait, the rest goes back to where it is kept.
+
+All times are spans, in seconds: whoever keeps the rest may have a clock of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from vaulytica.delivery.attempt import Attempt, Leave
+from vaulytica.delivery.batching import Batch, Item
+from vaulytica.delivery.flow import Deferrals, Delivering, Failed, Under
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import Deferred, Outcome, ReasonKind, Rejected, are_all
+from vaulytica.delivery.policy import GiveUp, Random, RetryAt
+from vaulytica.delivery.ports import Clock, Effect, Flow
+from vaulytica.delivery.report import Settlement
+from vaulytica.delivery.run import DownDetector
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What went before: attempts, those of them that count, how long ago the events were kept.
+
+    `excused`: how long ago their destination was first found busy or down; None if it is not.
+    """
+
+    attempts: int = 0
+    charged: int = 0
+    age: float = 0.0
+    excused: float | None = None
+
+
+class Later(msgspec.Struct, frozen=True):
+    """Events that are to be tried again in `delay` seconds, and their past by then.
+
+    `attempts` are those made now, `tried` what came of them.
+    """
+
+    items: tuple[Item, ...]
+    delay: float
+    attempts: int = 0
+    charged: int = 0
+    excused: float | None = None
+    tried: tuple[Failed, ...] = ()
+
+
+class Redelivery(msgspec.Struct):
+    """What became of events that are kept: settled, or to be tried again later.
+
+    What the settlement lists as not delivered is given up on; `tried` has its attempts, by position.
+    `down`: why nothing more should be sent to the destination, until somebody has looked. `wait`: for so
+    many seconds nothing should be, as the destination asked, or is not answering.
+    """
+
+    settlement: Settlement
+    later: list[Later]
+    tried: dict[int, tuple[Failed, ...]]
+    down: str | None = None
+    wait: float = 0.0
+
+
+_TURN = (
+    5.0  # seconds to wait for a turn; what would have to wait for longer does so where it is kept
+)
+
+
+def redeliver(
+    lane: Lane,
+    batches: Sequence[Batch],
+    past: Past,
+    clock: Clock,
+    rng: Random,
+    *,
+    ordered: bool = False,
+) -> Flow[Redelivery]:
+    """Attempt these batches, one after the other; what fails is put off, by the destination's policy.
+
+    `ordered`: when something is put off, so is all that follows. A fault that is the destination's own
+    (credentials, certificate, 410) costs no event a retry, and sets `down`.
+    """
+    delivering = _Redelivering(lane, past, clock, rng, ordered=ordered)
+    for batch in batches:
+        made = delivering.made
+        if made.down is not None or made.wait or (ordered and made.later):
+            delivering.put_off(batch)
+        else:
+            yield from delivering.flow(batch)
+    return delivering.made
+
+
+class _Redelivering(Delivering):
+    def __init__(self, lane: Lane, past: Past, clock: Clock, rng: Random, *, ordered: bool) -> None:
+        super().__init__(
+            lane,
+            lane.destination.retry,
+            clock,
+            rng,
+            patient=True,
+            ordered=False,  # what is given up on is kept apart, and holds up nobody
+            started=clock.monotonic() - past.age,
+        )
+        self._past = past
+        self._holds_up = ordered
+        self.made = Redelivery(self._settlement, [], {})
+
+    def _begin(self, batch: Batch) -> Under:
+        past = self._past
+        excused = None if past.excused is None else self._clock.monotonic() - past.excused
+        return Under(batch, past.attempts, past.charged, excused)
+
+    def put_off(self, batch: Batch) -> None:
+        """As far as what it is to wait for."""
+        self._put_off(self._begin(batch), self.made.later[-1].delay)
+
+    def _put_off(self, part: Under, delay: float) -> None:
+        since = part.excused_since
+        self.made.later.append(
+            Later(
+                part.batch.items,
+                delay,
+                part.attempts - self._past.attempts,
+                part.charged,
+                None if since is None else self._clock.monotonic() - since,
+                part.tried,
+            )
+        )
+
+    def _leave(self, part: Under) -> Leave:
+        until = self._clock.monotonic() + _TURN
+        if self._policy.deadline is not None:
+            until = min(until, self._started + self._policy.deadline)
+        return Leave(until=until, again=part.attempts > 0)
+
+    def _not_sent(self, part: Under, made: Attempt, parts: list[Under]) -> None:
+        deadline = self._policy.deadline
+        begins = self._clock.monotonic() + made.wait - self._started
+        if deadline is not None and begins > deadline:
+            super()._not_sent(part, made, parts)
+            return
+        self.made.wait = max(self.made.wait, made.wait)
+        for left in (part, *reversed(parts)):
+            self._put_off(left, made.wait)
+        parts.clear()
+
+    def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
+        first = outcomes[0]
+        if (
+            isinstance(first, Rejected)
+            and DownDetector.at_once(first.reason)
+            and are_all(outcomes, first)
+        ):
+            self.made.down = first.reason.text
+            outcomes = [Deferred(first.reason)] * len(outcomes)
+        deferred = super()._settle(part, outcomes)
+        if deferred:
+            part.tried += (Failed(self._clock.time(), deferred[0][1].reason),)
+        return deferred
+
+    def _next_step(self, part: Under, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
+        if self.made.down is not None:
+            return RetryAt(self._policy.max_delay)
+        return super()._next_step(part, deferred, made)
+
+    def _later(
+        self, rest: Under, delay: float, outcome: Deferred, parts: list[Under]
+    ) -> Iterable[Effect]:
+        self._put_off(rest, delay)
+        if self._holds_up or self.made.down is not None:
+            while parts:
+                self._put_off(parts.pop(), delay)
+        return ()
+
+    def _keep(self, part: Under, item: Item, outcome: Outcome) -> None:
+        super()._keep(part, item, outcome)
+        result = self._settlement.results[-1]
+        result = replace(result, attempts=part.attempts - self._past.attempts)
+        self._settlement.results[-1] = result
+        reason = result.reason
+        assert reason is not None
+        before = part.tried
+        if isinstance(outcome, Deferred) and reason.kind is not ReasonKind.NOT_SENT:
+            before = before[:-1]  # the same, but that it now says why there will be no other
+        self.made.tried[item.position] = (*before, Failed(self._clock.time(), reason))
