@@ -1,21 +1,14 @@
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
-import random
-import sys
-import threading
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaulytica.cli.feed import Feed
-from vaulytica.cli.output import masked_target, visible
-from vaulytica.cli.reading import Chunk, chunks
+from vaulytica.cli.reading import chunks
 from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Line
 
@@ -67,12 +60,68 @@ def brief(text: str | bytes, limit: int = 1000, mapping=same):
         ('{"a":1} x\n2', [(1, "not valid JSON"), (2, 2)]),
         ('[{"a":1},\n{"b":\n2}\n]', [(1, {"a": 1}), (2, {"b": 2})]),
         ('[{"a":1},\n{b},{}]', [(1, {"a": 1}), (2, "not valid JSON")]),
-        ('[{"a":1},\n\n{"x":\n1,\nb},\n\n{}]', [(1, {"a": 1}), (5, "not valid JSON")]),
+        ('[{"a":1},\n\n{"x":\n1,\nb},\n\n{}]', [(1, {"a": 1}), (5, "not valid JSON"), (7, {})]),
+        (
+            '[\n  {"a":1},\n  {"b"},\n    {"c":1},\n  {"d":1}\n]',
+            [
+                (2, {"a": 1}),
+                (3, "not valid JSON"),
+                (5, {"d": 1}),
+            ],
+        ),
+        (
+            '[{"a":1},\n{b},\n{}',
+            [
+                (1, {"a": 1}),
+                (2, "not valid JSON"),
+                (3, {}),
+                (3, "the array does not end"),
+            ],
+        ),
+        (
+            '{\n"a":1}\n{\n"b":x\n}\nwords\n{\n"c":1}',
+            [
+                (1, {"a": 1}),
+                (4, "not valid JSON"),
+                (7, {"c": 1}),
+            ],
+        ),
+        ('[INFO] began\n{"a":1}\n{"b":1}', [(1, "not valid JSON"), (2, {"a": 1}), (3, {"b": 1})]),
+        (
+            '[2024-01-01] began\n{"a":1}\n[1] x\n{}',
+            [
+                (1, "not valid JSON"),
+                (2, {"a": 1}),
+                (3, "not valid JSON"),
+                (4, {}),
+            ],
+        ),
+        (
+            '{"a":1,\nwords\n{"b":1}',
+            [
+                (1, "not valid JSON"),
+                (2, "not valid JSON"),
+                (3, {"b": 1}),
+            ],
+        ),
+        ('{"a":{"b":1}\noops\n{}', [(1, "not valid JSON"), (2, "not valid JSON"), (3, {})]),
+        ('[]\n{"a":1}\n{"b":1}', [(2, {"a": 1}), (3, {"b": 1})]),
+        (
+            '[{}]\n{"a":1}\nwords\n{"b":1}',
+            [
+                (1, {}),
+                (2, {"a": 1}),
+                (3, "not valid JSON"),
+                (4, {"b": 1}),
+            ],
+        ),
         ('[{"a":1}', [(1, {"a": 1}), (1, "the array does not end")]),
-        ("[1]\n2", [(1, 1), (2, "something follows after the array")]),
+        ("[1]\n2", [(1, 1), (2, 2)]),
         ("[" * 99999, [(1, "nested too deep; what follows cannot be read")]),
         ('{"a":' * 99999, [(1, "the line is longer than 1000 bytes")]),
-        (b"[1,\n\xff]", [(1, "not UTF-8")]),
+        (b"[1,\n\xff]", [(1, 1), (2, "not UTF-8; what follows cannot be read")]),
+        (b'[{"a":"\xff"},\n{}]', [(1, "not UTF-8"), (2, {})]),
+        (b'{\n"a":\n"\xc3\x28"}\n{"b":"\xc3\xa4"}', [(1, "not UTF-8"), (4, {"b": "ä"})]),
         ("[1\n2, 3]", [(1, 1), (2, "no comma before this value"), (2, 3)]),
         ("[{}{},{}]", [(1, {}), (1, "no comma before this value"), (1, {})]),
         (" " * 2000 + "{}\n1", [(1, "the line is longer than 1000 bytes"), (2, 1)]),
@@ -81,6 +130,23 @@ def brief(text: str | bytes, limit: int = 1000, mapping=same):
 @pytest.mark.parametrize("mapping", [same, None])
 def test_entries(text, expected, mapping):
     assert brief(text, mapping=mapping) == expected
+
+
+def test_utf_16_is_said_once():
+    read = brief('{"a":1}\n{"a":2}\n'.encode("utf-16"))
+    assert read == [(1, "UTF-16; f must be UTF-8 (iconv -f UTF-16 -t UTF-8)")]
+
+
+def test_what_was_skipped_is_said():
+    (_, fault), (line, _) = entries('[\n{"a":1 "b":2},\n3,\n{"c":1}]')
+    assert str(fault) == "not valid JSON: Expecting ',' delimiter; read on from line 4"
+    assert line == 4
+
+
+def test_a_value_too_long_to_be_read_does_not_hide_the_next():
+    long = json.dumps({"a": "x" * 300_000}, indent=1)
+    read = brief(f'[\n{long},\n{{"b":1}}\n]', 1000)
+    assert read == [(2, "a value is longer than 1000 bytes; read on from line 5"), (5, {"b": 1})]
 
 
 def test_limits():
@@ -247,139 +313,3 @@ def test_garbage_never_raises(data):
     for mapping in (same, None):
         for text in (data, b"[" + data, b"{\n" + data, b'{"type":"a"}\n' + data):
             assert all(line >= 0 for line, _ in entries(text, mapping=mapping))
-
-
-def one(n: int) -> Chunk:
-    return Chunk("f", n, [n], None, 1)
-
-
-async def next_of(feed: Feed):
-    return await asyncio.wait_for(anext(feed, None), 5)
-
-
-def test_the_feed_ends_whenever_its_reader_does():
-    async def take_all(count: int) -> int:
-        taken = 0
-        async for _ in Feed((one(n) for n in range(count)), 4):
-            taken += 1
-            await asyncio.sleep(0)
-        return taken
-
-    async def main() -> None:
-        for n in range(300):
-            assert await asyncio.wait_for(take_all(n % 13), 5) == n % 13
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize(("size", "most"), [(1, 4), (3, 1), (100, 1)])
-def test_the_feed_reads_only_so_far_ahead(size, most):
-    read = []
-
-    def endless():
-        for n in range(50):
-            read.append(n)
-            yield Chunk("f", n, [n], None, size)
-
-    async def main() -> None:
-        feed = Feed(endless(), 4)
-        for n in range(50):
-            assert (await next_of(feed)).entries == [n]
-            assert len(read) <= n + 1 + most + 1  # and one that waits for room
-        assert await next_of(feed) is None
-
-    asyncio.run(main())
-
-
-def test_no_reader_and_no_waiter_miss_each_other():
-    """Every way of taking turns: the reader, the loop, and the end of the input at any moment."""
-
-    def reluctant(count: int, seed: int):
-        chance = random.Random(seed)
-        for n in range(count):
-            if chance.random() < 0.3:
-                time.sleep(chance.random() / 2000)
-            yield one(n)
-
-    async def take_all(count: int, seed: int) -> list[int]:
-        feed = Feed(reluctant(count, seed), 3)
-        taken = []
-        async for chunk in feed:
-            taken += chunk.entries
-            for _ in range(seed % 4):
-                await asyncio.sleep(0)
-        assert await anext(feed, None) is None  # as often as one asks
-        return taken
-
-    async def main() -> None:
-        for seed in range(200):
-            count = seed % 11
-            assert await asyncio.wait_for(take_all(count, seed), 5) == list(range(count))
-
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        asyncio.run(main())
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def test_a_waiter_that_was_cancelled_loses_nothing():
-    more = threading.Event()
-
-    def late():
-        more.wait(5)
-        yield one(1)
-
-    async def main() -> None:
-        feed = Feed(late(), 4)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(feed), 0.01)
-        more.set()
-        assert await next_of(feed) == one(1)
-        assert await next_of(feed) is None
-
-    asyncio.run(main())
-
-
-def test_what_the_feed_raises():
-    def broken():
-        yield one(1)
-        raise ZeroDivisionError
-
-    async def main() -> None:
-        feed = Feed(broken(), 4)
-        assert await anext(feed)
-        with pytest.raises(ZeroDivisionError):
-            await anext(feed)
-
-    asyncio.run(main())
-
-
-def test_what_is_shown():
-    assert visible("a\x1b[31m\u202e\x00\n\té") == "a\\u001b[31m\\u202e\\u0000\n\té"
-    assert masked_target("https://h/a/0123456789abcdef0/short1?x=1&y") == "/a/***/short1?x=***&***"
-    assert masked_target("https://h") == "/"
-
-
-@pytest.mark.parametrize(
-    "token",
-    ["CANARYSECRETxyz", "abcdefghi1", "abcdefghiJ", "123456789a", "a" * 20, "-" * 20, "1" * 20],
-)
-def test_path_segments_that_may_be_tokens_are_masked(token):
-    assert masked_target(f"https://h/services/T000/{token}/x") == "/services/T000/***/x"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/services/collector/event",
-        "/servicesNS/nobody/search",
-        "/security_events/_bulk",
-        "/api/v2/logs",
-        "/abcdefgh1",
-        "/aaaaaaaaaaaaaaaaaaa",
-    ],
-)
-def test_plain_words_of_a_path_stay_readable(path):
-    assert masked_target(f"https://h{path}") == path

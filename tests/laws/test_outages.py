@@ -62,4 +62,4 @@ def test_the_patience_is_named_where_it_has_ended(kind: str) -> None:
     told = through_an_outage(HEC, kind, 10_000.0, "unreachable")
     uphold(told)
     assert 0 < told.report < COUNT
-    assert "busy or down for 300 s" in told.texts[0]
+    assert "busy or down for 302 s" in told.texts[0]

@@ -31,3 +31,11 @@ def test_a_long_file_of_one_entry_a_line_is_one_stretch() -> None:
         places.add("big", n + 1, 1000, None)
     assert len(places._stretches) == 1
     assert places.of(999_999) == ("big", 1_000_000)
+
+
+def test_values_that_span_lines_cost_a_number_each() -> None:
+    places = Places()
+    for n in range(100_000):
+        places.add("pretty", 5 * n + 2, 1, None)
+    assert len(places._stretches) == 1
+    assert places.of(99_999) == ("pretty", 499_997)

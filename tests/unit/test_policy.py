@@ -182,7 +182,7 @@ def asked_for(value: str, **headers: str) -> float | None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0.0), ("7", 7.0), ("  120 ", 120.0), ("1000000000", 1e9), ("007", 7.0)],
+    [("0", 0.0), ("7", 7.0), ("  120 ", 120.0), ("1000000000", 1e9), ("007", 7.0), ("1.5", 1.5)],
 )
 def test_retry_after_in_seconds(value: str, seconds: float) -> None:
     assert asked_for(value) == seconds
@@ -200,7 +200,8 @@ def test_retry_after_of_very_many_digits_is_very_long() -> None:
         "",
         "-5",
         "-1000000000",
-        "1.5",
+        "1.",
+        ".5",
         "soon",
         "NaN",
         "inf",

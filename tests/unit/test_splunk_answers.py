@@ -206,8 +206,29 @@ def test_a_200_that_cannot_be_read_is_never_delivered(body: bytes) -> None:
 )
 def test_other_receivers_of_hec_say_less(body: bytes) -> None:
     assert the_one(Response(200, (), body)) == Delivered(200)
-    assert isinstance(the_one(Response(200, (), body), ACKED), Rejected)
+    noted = the_one(Response(200, (), body), ACKED)
+    assert isinstance(noted, Delivered)
+    assert "without the ackId" in str(noted.note)
     assert not isinstance(the_one(Response(500, (), body)), Delivered)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"success": False, "message": "rate limited"},
+        {"ok": False},
+        {"message": "forbidden"},
+        {"status": "failed"},
+        {"status": "ok", "message": "forbidden"},
+        {"status": "ok", "errors": ["one"]},
+        {"text": "Success", "error": "queue full"},
+        {"took": 3},
+        {"code": "7"},
+    ],
+)
+def test_a_200_that_says_it_failed_or_nothing_of_it_delivers_nothing(body: Any) -> None:
+    response = Response(200, (), json.dumps(body).encode())
+    assert isinstance(the_one(response), Deferred)
 
 
 @given(
@@ -239,10 +260,10 @@ def test_a_200_with_an_ack_id_may_be_delivered() -> None:
 @pytest.mark.parametrize(
     "given", [{}, {"ackId": None}, {"ackId": True}, {"ackId": "1"}, {"ackId": -1}]
 )
-def test_without_an_ack_id_it_is_neither_delivered_nor_sent_again(given: Any) -> None:
+def test_without_an_ack_id_it_is_taken_with_a_note_and_not_sent_again(given: Any) -> None:
     found = the_one(answer(200, text="Success", code=0, **given), ACKED)
-    assert isinstance(found, Rejected)
-    assert "ack: false" in found.reason.text
+    assert isinstance(found, Delivered)
+    assert "ack: false" in str(found.note)
 
 
 # --- The page that tells of the collector's health.
@@ -276,6 +297,8 @@ def test_the_health_page_is_beside_the_events() -> None:
         (answer(400, text="Token disabled", code=22), "enable it"),
         (Response(503, (), HTML), "HTTP 503"),
         (Response(502), "HTTP 502"),
+        (Response(200, (), HTML), "no page of HEC's health"),
+        (Response(200, (), b'{"status":"failed"}'), "no page of HEC's health"),
     ],
 )
 def test_what_it_says(response: Response, wrong: str | None) -> None:

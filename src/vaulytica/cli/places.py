@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_FEW = 8  # entries; a stretch of its own takes more memory than so many lines
+
 
 @dataclass(slots=True)
 class _Stretch:
@@ -37,10 +39,24 @@ class Places:
         ):
             last.count += count
         elif count:
-            kept = None if lines is None else array("Q", lines)
-            self._starts.append(self.count)
-            self._stretches.append(_Stretch(file, first_line, count, kept))
+            self._add_apart(file, first_line, count, lines)
         self.count += count
+
+    def _add_apart(
+        self, file: str, first_line: int, count: int, lines: Sequence[int] | None
+    ) -> None:
+        """Values that span lines, or share one, come one by one: of each only its line is kept."""
+        last = self._stretches[-1] if self._stretches else None
+        if last is not None and last.file == file and count <= _FEW:
+            if last.lines is None and last.count <= _FEW:
+                last.lines = array("Q", range(last.first_line, last.first_line + last.count))
+            if last.lines is not None:
+                last.lines.extend(lines or range(first_line, first_line + count))
+                last.count += count
+                return
+        kept = None if lines is None else array("Q", lines)
+        self._starts.append(self.count)
+        self._stretches.append(_Stretch(file, first_line, count, kept))
 
     def of(self, position: int) -> tuple[str, int]:
         """The file and the line of an entry, by its position from 0."""

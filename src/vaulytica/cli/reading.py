@@ -24,6 +24,7 @@ _BLOCK = 256 * 1024
 _ENDLESS = 64  # times the limit, or 64 MiB: a line longer than that is given up on
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # how PowerShell writes by default
 
 Inputs = list[tuple[str, BufferedReader]]
 Mapping = Callable[[Any], Any]
@@ -87,6 +88,9 @@ class _Input:
 
     def chunks(self) -> Iterator[Chunk]:
         array = self._begins_array()
+        if self._ahead.startswith(_UTF_16):
+            yield self._bad(f"UTF-16; {self._file} must be UTF-8 (iconv -f UTF-16 -t UTF-8)")
+            return
         if array or self._begins_object_of_lines():
             ahead = self._ahead
             for value in Values(self._stream, self._limit, self._line, ahead=ahead, array=array):
@@ -121,7 +125,7 @@ class _Input:
             self._line += self._ahead.count(b"\n", 0, end)
             self._ahead = self._ahead[end:]
             if text or len(self._ahead) > self._limit or not self._read():
-                return text.startswith(b"[")
+                return text.startswith(b"[") and _begins_values(text[1:])
 
     def _begins_object_of_lines(self) -> bool:
         """Whether an object begins here that spans lines, as people and `jq` write them."""
@@ -132,7 +136,8 @@ class _Input:
         most = at + self._limit  # of blank lines
         while at < most and (second := self._line_at(at)) is not None and at < len(self._ahead):
             if second.strip():  # if it is an event of its own, the first is only a bad line
-                return not second.lstrip().startswith(b"{") or first.rstrip().endswith(b"[")
+                own = second.lstrip().startswith(b"{") and not first.rstrip().endswith(b"[")
+                return not own and _is_well_so_far(first + b"\n" + second, whole=True)
             at += len(second) + 1
         return False
 
@@ -188,12 +193,25 @@ class _Input:
 
 def _begins_object(line: bytes) -> bool:
     """Whether this is an object that is well so far, but does not end here."""
-    if not line.lstrip().startswith(b"{"):
-        return False
+    return line.lstrip().startswith(b"{") and _is_well_so_far(line, whole=False)
+
+
+def _begins_values(text: bytes) -> bool:
+    """Whether values of an array begin here, not the words of a log line such as `[INFO] started`."""
+    first, end, _ = text.lstrip(b" \t").partition(b"\n")
+    if not first.strip() or first.startswith((b"{", b"[", b"]")):
+        return True
+    return _is_well_so_far(b"[" + first, whole=True) or not end
+
+
+def _is_well_so_far(text: bytes, *, whole: bool) -> bool:
+    """Whether this is the beginning of a JSON value; or with `whole` also one that is complete."""
     try:
-        json.loads(line)
+        json.loads(text)
     except json.JSONDecodeError as error:
         return error.pos >= len(error.doc.rstrip())
-    except (ValueError, RecursionError):
+    except UnicodeDecodeError:
         return False
-    return False
+    except (ValueError, RecursionError):  # an integer, or a depth, that Python does not read
+        return True
+    return whole

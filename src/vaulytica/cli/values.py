@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from vaulytica.lines import why_not_json
 
 _BLOCK = 64 * 1024
 _BLANK = " \t\r\n"
+_ESCAPED = re.compile("[\udc80-\udcff]")
 
 
 class Stream(Protocol):
@@ -37,40 +39,73 @@ class Values:
     ) -> None:
         self._stream, self._limit, self._array = stream, limit, array
         self._line = line
-        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        # What is no UTF-8 becomes lone surrogates, so that only the value it is in is lost.
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._ahead = ahead
         self._text = ""
         self._at = self._counted = 0  # how far the text is read, and its lines counted
         self._decoder = json.JSONDecoder()
         self._lenient = json.JSONDecoder(parse_int=lambda _: 0)
         self._comma = True  # whether there was one since the last value; the first needs none
+        self._indent: int | None = None  # of the first value, in characters
 
     def __iter__(self) -> Iterator[Value]:
-        try:
-            if self._array:
-                self._next_value()
-                self._at += 1  # the bracket
-            while self._next_value():
-                if self._array and self._text[self._at] == "]":
-                    self._at += 1
-                    if self._skip(_BLANK):
-                        yield self._bad("something follows after the array")
-                    return
-                value = self._value(self._here())
-                if self._array and not self._comma and type(value.value) is not WebhookEventError:
-                    value = Value(WebhookEventError("no comma before this value"), value.line)
-                self._comma = False
-                yield value
-            if self._array:
-                yield self._bad("the array does not end")
-        except (ValueError, RecursionError) as error:
-            why = why_not_json(error)
-            if isinstance(error, json.JSONDecodeError):
-                self._at, why = error.pos, f"not valid JSON: {error.msg}"
-            yield self._bad(f"{why}; what follows cannot be read")
+        if self._array and self._next_value():
+            self._at += 1  # the bracket
+        while True:
+            try:
+                yield from self._values()
+                return
+            except (ValueError, RecursionError) as error:
+                why, line = self._why(error), self._here()
+            if not self._go_on():
+                yield Value(WebhookEventError(f"{why}; what follows cannot be read"), line)
+                return
+            yield Value(WebhookEventError(f"{why}; read on from line {self._here()}"), line)
 
-    def _bad(self, why: str) -> Value:
-        return Value(WebhookEventError(why), self._here())
+    def _values(self) -> Iterator[Value]:
+        while self._next_value():
+            if self._array and self._text[self._at] == "]":
+                self._at += 1
+                self._array = False  # what may follow are values of their own
+                continue
+            line = self._here()
+            if self._indent is None:
+                self._indent = self._at - (self._text.rfind("\n", 0, self._at) + 1)
+            value = self._value(line)
+            if self._array and not self._comma and type(value.value) is not WebhookEventError:
+                value = Value(WebhookEventError("no comma before this value"), value.line)
+            self._comma = False
+            yield value
+        if self._array:
+            yield Value(WebhookEventError("the array does not end"), self._here())
+
+    def _why(self, error: Exception) -> str:
+        """What is wrong, with `_at` set to where."""
+        if not isinstance(error, json.JSONDecodeError):
+            return why_not_json(error)
+        self._at = error.pos
+        if _is_no_utf8(self._text[self._at : self._at + 1]):
+            return "not UTF-8"
+        return f"not valid JSON: {error.msg}"
+
+    def _go_on(self) -> bool:
+        """After a fault: go to the next line that begins an object no deeper than the first value.
+
+        What is deeper may be a part of the value at fault, and is not to be taken for an event.
+        """
+        most = self._indent or 0
+        self._comma = True
+        while True:
+            end = self._text.find("\n", self._at)
+            self._at = len(self._text) if end < 0 else end + 1
+            while len(self._text) - self._at <= most:
+                if not self._read():
+                    break
+            if end >= 0 and self._text[self._at : self._at + most + 1].lstrip(_BLANK)[:1] == "{":
+                return True
+            if self._at >= len(self._text):
+                return False
 
     def _next_value(self) -> bool:
         """Go to the next value, or to the array's end; False at the end of the input."""
@@ -103,6 +138,8 @@ class Values:
             size, self._at = end - self._at, end
             if size > self._limit:
                 bad = too_long
+            elif _is_no_utf8(self._text[end - size : end]):
+                bad = "not UTF-8"
             return Value(value if bad is None else WebhookEventError(bad), line, size)
 
     def _skip(self, characters: str) -> bool:
@@ -136,3 +173,8 @@ class Values:
         self._text = self._text[self._at :] + new
         self._at = self._counted = 0
         return True
+
+
+def _is_no_utf8(text: str) -> bool:
+    """Whether there are bytes in it that were no UTF-8."""
+    return not text.isascii() and _ESCAPED.search(text) is not None

@@ -209,7 +209,10 @@ def _note_outcome(notes: _Notes, outcome: Outcome, destination: Destination) -> 
     if isinstance(outcome, Delivered):
         notes.add("authentication", StepState.OK, destination.auth.name)
         notes.add("event", StepState.OK, f"taken as {destination.format.name}")
-        notes.add("answer", StepState.OK, f"HTTP {outcome.status}")
+        if outcome.note is None:
+            notes.add("answer", StepState.OK, f"HTTP {outcome.status}")
+        else:
+            notes.add("answer", StepState.WARNING, f"HTTP {outcome.status}: {outcome.note}")
         return
     reason = outcome.reason
     if reason.kind is ReasonKind.AUTH:

@@ -186,7 +186,7 @@ class Delivering:
             part.excused_since = now
         if now - part.excused_since >= patience:
             return GiveUp(
-                f"the destination was busy or down for {patience:g} s, "
+                f"the destination was busy or down for {now - part.excused_since:.0f} s, "
                 "and the last attempt failed with"
             )
         return self._policy.next_step(0, asked, now - self._started, self._rng)

@@ -16,6 +16,9 @@ from vaulytica.errors import WebhookConfigError
 MAX_ANSWER_BYTES = 64 * 1024
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # a token, RFC 9110 5.6.2
+_SECONDS = re.compile(
+    r"[0-9]+(\.[0-9]+)?"
+)  # a fraction is not HTTP's (RFC 9110, 10.2.3), and is met
 _NO_WAIT = 1e9  # seconds: more than that is a moment, not a wait
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -93,12 +96,12 @@ class Response:
         429, X-RateLimit-Reset counts too: seconds to wait (Datadog), or since 1970 (GitHub).
         """
         value = (self.header("retry-after") or "").strip()
-        if value.isascii() and value.isdigit():
+        if _SECONDS.fullmatch(value):
             return float(value[:18])
         until, sent = _http_date(value), self.date()
         if until is None and self.status == 429:
             reset = (self.header("x-ratelimit-reset") or "").strip()
-            if reset.isascii() and reset.isdigit():
+            if _SECONDS.fullmatch(reset):
                 seconds = float(reset[:18])
                 if seconds < _NO_WAIT:
                     return seconds

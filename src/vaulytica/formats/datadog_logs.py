@@ -22,6 +22,7 @@ from vaulytica.events import Event
 from vaulytica.formats.datadog import CUT_MARK
 from vaulytica.formats.datadog_sites import Intake, site_url
 from vaulytica.formats.document import DocumentFormat, Layout
+from vaulytica.formats.success import says_success
 from vaulytica.jsonvalues import Dumps, compact_json
 from vaulytica.lines import Line, Lines, Written, written
 
@@ -189,11 +190,10 @@ def _tags(own: DatadogLogsMetadata) -> list[str]:
 
 
 def _is_datadogs(body: bytes) -> bool:
-    """Whether this can be the body of Datadog's 2xx: nothing, or an object that tells of no errors."""
+    """Whether this can be the body of Datadog's 2xx: nothing, `{}`, or what plainly says the same."""
     if not body.strip():
         return True
     try:
-        answer = json.loads(body)
+        return says_success(json.loads(body))
     except (ValueError, RecursionError):
         return False
-    return isinstance(answer, dict) and not answer.get("errors")

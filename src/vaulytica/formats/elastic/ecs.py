@@ -38,5 +38,7 @@ class EcsFormat(SearchFormat):
             "observer": {"name": event.source, "vendor": "Vaulytica", "type": "security_scanner"},
         }
         data = event.data if isinstance(event, Event) else msgspec.json.decode(event.data)
+        if isinstance(data.get("message"), str) and data["message"].strip():
+            members["message"] = data["message"]
         fill(members, data)
         return members

@@ -12,6 +12,14 @@ from typing import Any
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+[a-z]*")
 _LOGGED_IN = re.compile(r"\b(?:log|logged|sign|signed) (in|on|out|off)\b")
+# Words that together mean something else than each by itself.
+_TOGETHER = (
+    (re.compile(r"\buser agents?\b"), "useragent"),
+    (re.compile(r"\bdriver s? ?licen[cs]es?\b"), "licence"),
+    (re.compile(r"\b(?:sql|command|code) injections?\b"), "injection"),
+    (re.compile(r"\bassume role\b"), "assumerole"),
+    (re.compile(r"\bprocess (?:create|created|creation)\b"), "process started"),
+)
 _LONGEST_KEPT = 256  # characters of a type
 
 
@@ -28,7 +36,7 @@ _CATEGORIES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = tuple(
             "start end info",
             (
                 "login logins logon logoff logout signin signout auth authentication authenticated "
-                "authenticate mfa 2fa sso otp kerberos ntlm"
+                "authenticate mfa 2fa sso otp kerberos ntlm assumerole"
             ),
         ),
         ("session", "start end info", "session sessions"),
@@ -38,7 +46,7 @@ _CATEGORIES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = tuple(
         (
             "intrusion_detection",
             "allowed denied info",
-            "intrusion exploit attack brute bruteforce ids ips exfiltration beacon",
+            "intrusion exploit attack brute bruteforce ids ips exfiltration beacon injection",
         ),
         ("email", "info", "email emails mail mailbox phishing spam"),
         (
@@ -51,13 +59,13 @@ _CATEGORIES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = tuple(
         ("library", "start", "library dll"),
         ("package", "access change deletion info installation start", "package packages"),
         ("process", "access change end info start", "process processes command powershell"),
-        ("database", "access change info error", "database databases db sql query table"),
-        ("web", "access error info", "web website http https url"),
+        ("web", "access error info", "web website http https url useragent"),
         (
             "network",
             "access allowed connection denied end info protocol start",
             "network connection connections firewall dns port ports traffic vpn packet tcp udp",
         ),
+        ("database", "access change info error", "database databases db sql query table"),
         (
             "iam",
             "admin change creation deletion group info user",
@@ -132,7 +140,10 @@ def outcome_of(text: str) -> str | None:
 
 def _read(type: str) -> dict[str, Any]:
     text = " ".join(_WORD.findall(type)).lower()
-    words = _LOGGED_IN.sub(r"log\1", text).split()
+    text = _LOGGED_IN.sub(r"log\1", text)
+    for together, word in _TOGETHER:
+        text = together.sub(word, text)
+    words = text.split()
     said: dict[str, Any] = {"type": ["info"]}
     for category, types, telling in _CATEGORIES:
         if not telling.isdisjoint(words):

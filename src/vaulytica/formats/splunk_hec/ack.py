@@ -54,7 +54,9 @@ class Acknowledgement:
             # It stopped at an event. Those before it were taken, but there is no id to ask for them;
             # sent again they would be there twice.
             note = f"taken, but not acknowledged: HTTP {response.status} without an ackId"
-            return [replace(o, note=note) if isinstance(o, Delivered) else o for o in outcomes]
+            return [
+                replace(o, note=o.note or note) if isinstance(o, Delivered) else o for o in outcomes
+            ]
         began = clock.monotonic()
         channel = self._channels.taken(batch, response)
         ticket = Ticket(id, channel, began + self._timeout)

@@ -19,6 +19,7 @@ from vaulytica.delivery.outcome import (
 )
 from vaulytica.delivery.request import Response
 from vaulytica.errors import one_line
+from vaulytica.formats.success import says_success
 
 _LATER = frozenset({ReasonKind.THROTTLED, ReasonKind.SERVER})
 
@@ -94,7 +95,7 @@ def ack_id_of(response: Response) -> int | None:
 
 
 def settle(response: Response, count: int, *, ack: bool) -> list[Outcome]:
-    """An outcome for each of `count` events; with `ack`, none is delivered without an `ackId`."""
+    """An outcome for each of `count` events; with `ack`, one taken without an `ackId` has a note."""
     answer = answer_of(response)
     code = code_of(answer)
     ok = 200 <= response.status < 300
@@ -120,17 +121,17 @@ def _says_ok(response: Response, answer: dict[str, Any]) -> bool:
     with `"OK"` to events and nothing to raw, and many a webhook with an object of its own.
     """
     if answer:
-        return not answer.keys() & {"code", "error", "errors"}
+        return "code" not in answer and says_success(answer)
     return response.body.strip().lower() in (b"", b"{}", b"ok", b'"ok"')
 
 
 def _of_taken(response: Response, code: int | None, ack: bool) -> Outcome:
-    if not ack or ack_id_of(response) is not None:
-        return Delivered(response.status, busy=code in NEARLY_FULL)
-    # It was taken: to send it again would only double it. But what was asked for cannot be had.
-    what = "taken, but without the ackId by which to ask whether it is indexed"
-    text = f"HTTP {response.status}: {what}; {CODES[14].advice}"
-    return Rejected(Reason(ReasonKind.REJECTED, text, response.status))
+    note = None
+    if ack and ack_id_of(response) is None:
+        # It was taken: to send it again would only double it. But what was asked for cannot be had.
+        note = "taken, but without the ackId by which to ask whether it is indexed; "
+        note += CODES[14].advice
+    return Delivered(response.status, note, busy=code in NEARLY_FULL)
 
 
 def _of_unknown(response: Response) -> Outcome:
@@ -162,4 +163,8 @@ def unhealthy(response: Response) -> str | None:
     code = code_of(answer)
     if code in CODES and code != HEALTHY:
         return _text(response, answer, CODES[code].advice)
-    return f"HTTP {response.status}{words(response)}" if response.status >= 500 else None
+    if response.status >= 500:
+        return f"HTTP {response.status}{words(response)}"
+    if response.status >= 300 or code == HEALTHY or _says_ok(response, answer):
+        return None
+    return f"HTTP {response.status}, but no page of HEC's health{words(response)}"
