@@ -24,11 +24,11 @@ from vaulytica.delivery import (
     run,
 )
 from vaulytica.driver import aio, sync
-from vaulytica.errors import AuthFailure, FailureKind
+from vaulytica.errors import AuthFailure, FailureKind, SignatureError, SignatureProblem
 from vaulytica.formats.document import DocumentFormat, Layout
 from vaulytica.integrations import webhook
 from vaulytica.lines import Line
-from vaulytica.receiving import receiver, verify
+from vaulytica.receiving import receiver, verification
 from vaulytica.registry import Table
 from vaulytica.transport.memory import AsyncMemoryTransport, MemoryTransport
 
@@ -158,7 +158,11 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
     "Receiving": (
         "",
         [
-            verify.verify_hmac_sha256,
+            verification.verify,
+            verification.Verifier,
+            verification.Verified,
+            SignatureError,
+            SignatureProblem,
             receiver.Receiver,
             receiver.Received,
             receiver.Answer,

@@ -85,6 +85,30 @@ class OutboxInUseError(OutboxError):
     """Another relay owns the outbox, or another program has held its lock for too long."""
 
 
+class SignatureProblem(StrEnum):
+    """Why a request that was received is not taken."""
+
+    MISSING = "missing"  # a header is
+    MALFORMED = "malformed"
+    OUTSIDE_TOLERANCE = "outside tolerance"
+    NO_MATCH = "no match"
+    REPLAYED = "replayed"  # it has been handled before
+    IN_PROGRESS = "in progress"  # it is being handled now
+
+
+class SignatureError(WebhookError):
+    """A request that was received is not signed as it should be, or has been received before."""
+
+    kind = "signature"
+
+    def __init__(self, problem: SignatureProblem, message: str) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type[SignatureError], tuple[SignatureProblem, str]]:
+        return type(self), (self.problem, str(self))
+
+
 class WebhookSecurityWarning(UserWarning):
     """A protection was switched off on purpose (`verify_ssl=False`)."""
 

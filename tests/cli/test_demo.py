@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from support.signing import whsec
 from vaulytica.cli import app, demo
 from vaulytica.cli.decode import READERS
 from vaulytica.cli.demo_kinds import KINDS
@@ -28,8 +29,8 @@ def test_demo(vaulytica):
     done = vaulytica("demo")
     assert (done.code, done.err) == (0, "")
     rows = [line for line in done.out.splitlines() if line.rstrip().endswith("ms")]
-    assert len(rows) == 66
-    assert "3960 of 3960 events to 66 destinations" in done.out
+    assert len(rows) == 77
+    assert "4620 of 4620 events to 77 destinations" in done.out
     assert "every one arrived, unharmed" in done.out
     assert max(map(len, map(str.rstrip, done.out.splitlines()))) <= 100
     assert max(map(len, map(str.rstrip, rows))) <= 80
@@ -40,7 +41,7 @@ def test_demo_for_machines(vaulytica):
     report = json.loads(done.out)
     assert (done.code, report["ok"]) == (0, True)
     rows = report["destinations"]
-    assert len({(row["format"], row["auth"]) for row in rows}) == len(rows) == 66
+    assert len({(row["format"], row["auth"]) for row in rows}) == len(rows) == 77
     for row in rows:
         assert row["events"] == row["delivered"] == row["intact"] == 60
         needed = requests_needed(row["format"], row["auth"])
@@ -153,12 +154,13 @@ def test_it_notices_a_receiver_that_takes_nothing(monkeypatch, shown):
     assert [(row["delivered"], row["intact"]) for row in rows] == [(0, 0)] * len(KINDS)
 
 
-def test_it_notices_a_signed_body_that_was_changed(monkeypatch, shown):
+@pytest.mark.parametrize("scheme", ["hmac_sha256", "standard_webhooks"])
+def test_it_notices_a_signed_body_that_was_changed(monkeypatch, shown, scheme):
     def change(self, received, right):
         return right(self, replace(received, body=received.body + b" "))
 
     only_once(monkeypatch, change)
-    code, (row,) = shown("json array", schemes=("hmac_sha256",))
+    code, (row,) = shown("json array", schemes=(scheme,))
     assert (code, row["requests"] - row["verified"]) == (1, 1)
     assert row["intact"] < 60
 
@@ -168,6 +170,7 @@ WRONG = {
     "bearer_token": "bearer_token",
     "basic_auth": "password",
     "hmac_sha256": "hmac_secret",
+    "standard_webhooks": "hmac_secret",
     "oauth2": "oauth2_client_secret",
 }
 
@@ -178,7 +181,8 @@ def test_it_notices_wrong_credentials(monkeypatch, shown, scheme):
 
     def settings(self, route):
         given = right(self, route)
-        return given | {"auth": given["auth"] | {WRONG[scheme]: "not-a-real-secret"}}
+        wrong = whsec("wrong") if scheme == "standard_webhooks" else "not-a-real-secret"
+        return given | {"auth": given["auth"] | {WRONG[scheme]: wrong}}
 
     monkeypatch.setattr(DemoReceiver, "settings", settings)
     code, rows = shown("json", "splunk_hec", "datadog_logs", "elastic bulk", schemes=(scheme,))

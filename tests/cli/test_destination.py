@@ -9,8 +9,8 @@ import pytest
 
 from vaulytica.cli.references import secret
 from vaulytica.errors import WebhookConfigError
+from vaulytica.receiving import verify
 from vaulytica.receiving.receiver import Answer, Receiver
-from vaulytica.receiving.verify import verify_hmac_sha256
 
 CANARY = "canary-5f2c-secret"
 BASIC = "Basic " + base64.b64encode(f"user:{CANARY}".encode()).decode()
@@ -57,7 +57,7 @@ def test_hmac(vaulytica, events):
     assert done.code == 0
     assert all(received.verified for received in receiver.received)
     first = receiver.received[0]
-    assert verify_hmac_sha256(first.body, first.header("X-Mine"), CANARY)
+    assert verify(first.headers, first.body, CANARY, scheme="hmac_sha256", hmac_header="X-Mine")
 
 
 @pytest.mark.parametrize("url", [None, "env:TOKEN_URL"])

@@ -11,6 +11,10 @@ SCHEMES = Table(
         "bearer_token": "vaulytica.auth.bearer:BearerAuth",
         "basic_auth": "vaulytica.auth.basic:BasicAuth",
         "hmac_sha256": "vaulytica.auth.hmac_sha256:HmacSha256Auth",
+        "standard_webhooks": "vaulytica.auth.standard_webhooks:StandardWebhooksAuth",
+        "github": "vaulytica.auth.github:GitHubAuth",
+        "stripe": "vaulytica.auth.stripe:StripeAuth",
+        "slack": "vaulytica.auth.slack:SlackAuth",
         "oauth2": "vaulytica.auth.oauth2:OAuth2Auth",
     },
 )

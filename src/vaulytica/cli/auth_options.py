@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +19,9 @@ class AuthOptions:
 
     auth_type: Annotated[
         str | None,
-        option("--auth-type", "none, api_key, bearer_token, basic_auth, hmac_sha256, oauth2.", "T"),
+        option(
+            "--auth-type", "api_key, bearer_token, hmac_sha256, standard_webhooks, oauth2…", "T"
+        ),
     ] = None
     api_key: Annotated[str | None, option("--api-key", "The key.", "R")] = None
     api_key_header: Annotated[
@@ -28,7 +30,9 @@ class AuthOptions:
     bearer_token: Annotated[str | None, option("--bearer-token", "The token.", "R")] = None
     username: Annotated[str | None, option("--username", "For basic_auth.", "U")] = None
     password: Annotated[str | None, option("--password", "For basic_auth.", "R")] = None
-    hmac_secret: Annotated[str | None, option("--hmac-secret", "The key that signs.", "R")] = None
+    hmac_secret: Annotated[
+        list[str], option("--hmac-secret", "The key that signs; may be repeated.", "R")
+    ] = field(default_factory=list)
     hmac_header: Annotated[
         str | None, option("--hmac-header", "Its header (X-Signature).", "H")
     ] = None

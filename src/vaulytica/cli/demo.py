@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from vaulytica.cli.demo_receiver import DemoReceiver, Route
     from vaulytica.events import Event
 
-SCHEMES = ("none", "api_key", "bearer_token", "basic_auth", "hmac_sha256", "oauth2")
+SCHEMES = (
+    "none", "api_key", "bearer_token", "basic_auth", "hmac_sha256", "standard_webhooks", "oauth2",
+)  # fmt: skip
 BUSY_WITH = "none"  # the scheme whose destinations are busy at first, where their kind can be
 
 
@@ -126,14 +128,15 @@ def _show(rows: list[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("format", no_wrap=True)
     table.add_column("auth", no_wrap=True)
-    for name in ("events", "requests", "delivered", "intact", "signature\nverified", "time"):
+    for name in ("requests", "delivered", "intact", "signature\nverified", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     last = None
     for row in rows:
         if last not in (None, row.format):
             table.add_section()
-        counts = (row.events, row.requests, row.delivered, row.intact)
-        cells = (*map(str, counts), _verified(row), f"{row.seconds * 1000:.0f} ms")
+        delivered = f"{row.delivered} of {row.events}"
+        counts = (str(row.requests), delivered, str(row.intact))
+        cells = (*counts, _verified(row), f"{row.seconds * 1000:.0f} ms")
         style = None if row.ok else "bold red"
         table.add_row(row.format if row.format != last else "", row.auth, *cells, style=style)
         last = row.format
@@ -141,9 +144,9 @@ def _show(rows: list[Row]) -> None:
 
 
 def _verified(row: Row) -> str:
-    """Other schemes than HMAC sign nothing: for them, the requests with the right credential."""
+    """Not all schemes sign: for the others, the requests with the right credential."""
     if row.auth == "none":
         return "–"
-    what = {"hmac_sha256": "", "oauth2": "token "}.get(row.auth, "key ")
+    what = {"hmac_sha256": "", "standard_webhooks": "", "oauth2": "token "}.get(row.auth, "key ")
     mark = "✓" if 0 < row.requests == row.verified else "✗"
     return f"{what}{mark} {row.verified}"

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from vaulytica.cli.demo_kinds import KINDS, Kind
+from vaulytica.errors import SignatureError
 from vaulytica.receiving.destinations.strict import StrictDestination, json_answer
 from vaulytica.receiving.receiver import Answer, Received, Receiver
-from vaulytica.receiving.verify import verify_hmac_sha256
+from vaulytica.receiving.verification import verify
 
 if TYPE_CHECKING:
     from vaulytica.events import Event
 
 _TOKEN_PATH = "/token"  # noqa: S105 - a path, not a secret
+_SIGNED = {"hmac_sha256": "key", "standard_webhooks": "whsec"}  # schemes, and their secret here
 _ROUTE_PATH = re.compile(r"(?P<route>/[^/?]+/[^/?]+)(?P<own>.*)")
 
 
@@ -85,6 +87,7 @@ class DemoReceiver(Receiver):
         self.routes: dict[str, Route] = {}
         self._counting = threading.Lock()  # of requests, which come in many threads
         self._secret = {name: secrets.token_urlsafe(24) for name in ("key", "client", "token")}
+        self._secret["whsec"] = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
         super().__init__(respond=self._respond, keep=0)
 
     def route(self, format: str, scheme: str, *, busy: bool = False) -> Route:
@@ -102,7 +105,7 @@ class DemoReceiver(Receiver):
             "api_key": {"api_key": before + key, "api_key_header": header},
             "bearer_token": {"bearer_token": key},
             "basic_auth": {"username": "demo", "password": key},
-            "hmac_sha256": {"hmac_secret": key},
+            **{scheme: {"hmac_secret": self._secret[kind]} for scheme, kind in _SIGNED.items()},
             "oauth2": {
                 "oauth2_token_url": f"{self.url}{_TOKEN_PATH}",
                 "oauth2_client_id": "demo",
@@ -138,8 +141,8 @@ class DemoReceiver(Receiver):
 
     def _is_right(self, route: Route, received: Received) -> bool:
         key, given = self._secret["key"], received.header("Authorization")
-        if route.scheme == "hmac_sha256":
-            return verify_hmac_sha256(received.body, received.header("X-Signature") or "", key)
+        if route.scheme in _SIGNED:
+            return self._is_signed(route.scheme, received)
         if route.scheme == "api_key":
             header, before = route.kind.key
             return _same(received.header(header), before + key)
@@ -150,6 +153,13 @@ class DemoReceiver(Receiver):
         if route.scheme == "oauth2":
             return _same(given, f"Bearer {self._secret['token']}")
         return given is None
+
+    def _is_signed(self, scheme: str, received: Received) -> bool:
+        try:
+            verify(received.headers, received.body, self._secret[_SIGNED[scheme]], scheme=scheme)
+        except SignatureError:
+            return False
+        return True
 
     def _token(self, received: Received) -> Answer:
         """RFC 6749, 4.4: client credentials, as a form."""

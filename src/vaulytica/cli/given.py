@@ -94,7 +94,7 @@ def _over(file: Mapping[str, Any], options: DestinationOptions) -> WebhookConfig
 def _given(options: DestinationOptions, names: Mapping[str, str]) -> dict[str, Any]:
     """The options that were given, under their names in the config."""
     values = ((setting, getattr(options, option)) for option, setting in names.items())
-    return {setting: value for setting, value in values if value is not None}
+    return {setting: value for setting, value in values if value is not None and value != []}
 
 
 def _auth(options: DestinationOptions) -> dict[str, Any]:
@@ -103,10 +103,18 @@ def _auth(options: DestinationOptions) -> dict[str, Any]:
 
     plain = _given(options, {field.name: field.name for field in fields(AuthOptions)})
     for name in plain.keys() & set(secret_fields(WebhookAuth)):
-        plain[name] = secret(plain[name], option_name(name))
+        plain[name] = _secret(plain[name], option_name(name))
     if (url := plain.get("oauth2_token_url")) is not None:
         plain["oauth2_token_url"] = dereferenced(url, "--oauth2-token-url")
     return plain
+
+
+def _secret(given: Any, what: str) -> Any:
+    """The secret, or those of an option that may be repeated."""
+    if isinstance(given, list):
+        secrets = [secret(reference, what) for reference in given]
+        return secrets if len(secrets) > 1 else secrets[0]
+    return secret(given, what)
 
 
 def _referred(options: DestinationOptions) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class DestinationOptions(AuthOptions, _Place):
         """The files these options name, which are read."""
         given = [getattr(self, each.name) for each in fields(self)]
         files = [path for value in given if isinstance(value, str) for path in file_of(value)]
+        files += [path for reference in self.hmac_secret for path in file_of(reference)]
         for header in self.header:
             files += file_of(header.partition(":")[2].strip())
         return files + [path for path in given if isinstance(path, Path)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vaulytica.receiving.destinations.strict import Note
     from vaulytica.receiving.receiver import Misbehaviour, Received, Receiver
 
-_VERDICTS = {None: "", True: "  ✓ signature verified", False: "  ✗ signature wrong or missing"}
+_VERDICTS = {None: "", True: "  ✓ signature verified", False: "  ✗ signature wrong or missing: "}
 
 
 def receive(
@@ -49,9 +49,17 @@ def receive(
         str | None, typer.Option(metavar="R", help="With --as: the one credential to let in.")
     ] = None,
     hmac_secret: Annotated[
-        str | None, typer.Option(metavar="R", help="Verify signatures with this key.")
+        list[str] | None,
+        typer.Option(metavar="R", help="Verify signatures with this key; may be repeated."),
     ] = None,
     hmac_header: Annotated[str, typer.Option(metavar="H")] = "X-Signature",
+    scheme: Annotated[
+        str,
+        typer.Option(
+            metavar="S",
+            help="How they are signed: hmac_sha256, standard_webhooks, github, stripe, slack.",
+        ),
+    ] = "hmac_sha256",
     status: Annotated[int, typer.Option(min=200, max=599, help="What to answer.")] = 200,
     fail: Annotated[
         str | None,
@@ -67,13 +75,18 @@ def receive(
     host, port = _address(listen)
     settings: dict[str, Any] = {"host": host, "port": port, "status": status, "delay": delay}
     settings |= {"fail": _misbehaviour(fail), "hmac_header": hmac_header}
-    if hmac_secret is not None:
-        settings["hmac_secret"] = secret(hmac_secret, "--hmac-secret").get_secret_value()
+    if hmac_secret:
+        settings["hmac_secret"] = [
+            secret(given, "--hmac-secret").get_secret_value() for given in hmac_secret
+        ]
+        settings["scheme"] = scheme
+    elif scheme != "hmac_sha256":
+        raise WebhookConfigError("--scheme is for --hmac-secret: give the key to verify with")
     counterpart = _counterpart(as_, token)
     if counterpart is not None:
         settings["respond"] = counterpart.respond
     with ExitStack() as stack:
-        read = [*file_of(hmac_secret), *file_of(token)]
+        read = [path for given in (*(hmac_secret or ()), token) for path in file_of(given)]
         show = _Shown(counterpart, as_json=json, out=out_file(out, "a", stack, read))
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
         error_line(f"listening on {receiver.url} (Ctrl-C stops)")
@@ -165,7 +178,7 @@ def _record(received: Received, notes: list[Note]) -> dict[str, Any]:
 
 def _pretty(received: Received, notes: list[Note]) -> None:
     moment = time.strftime("%H:%M:%S", time.localtime(received.time))
-    verdict = _VERDICTS[received.verified]
+    verdict = f"{_VERDICTS[received.verified]}{received.unverified}"
     target = masked_target(received.path)
     line(f"{moment}  {received.method} {target}  → {received.status}{verdict}")
     for name, value in masked_headers(received.headers):

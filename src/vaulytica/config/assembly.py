@@ -114,6 +114,9 @@ def make_headers(
         "user-agent": ("User-Agent", f"vaulytica/{__version__}"),
     }
     taken = {name.lower(): "the event id" for name in id_headers}
+    for name in getattr(auth, "signed_headers", ()):
+        if name.lower() not in taken:
+            raise WebhookConfigError(f"auth {auth.name} signs the header {name}: leave it on")
     for name in auth.header_names:
         if name.lower() in taken or name.lower() in _NEVER_AUTH:
             raise WebhookConfigError(f"header {name} is not one that auth can have for itself")

@@ -13,14 +13,15 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, cast
 
+from vaulytica.errors import SignatureError
 from vaulytica.receiving.http_body import BodyError, read_body
-from vaulytica.receiving.verify import verify_hmac_sha256
+from vaulytica.receiving.verification import Verifier
 
 log = logging.getLogger("vaulytica")
 
@@ -47,6 +48,7 @@ class Received:
     time: float  # seconds since 1970
     verified: bool | None
     status: int
+    unverified: str = ""  # why
 
     def header(self, name: str) -> str | None:
         """The first value of a header, in any case."""
@@ -81,14 +83,16 @@ Respond = Callable[[Received], Answer | None]
 class Receiver:
     """Listens while it is open: `with Receiver() as receiver: … receiver.url … receiver.received`.
 
-    Port 0 takes a free one. A wrong signature is answered 401. `received` holds the last `keep`
-    records; `counts` counts all answers by status. `on_request` sees each record, one at a time.
+    Port 0 takes a free one. A wrong signature is answered 401; `scheme`: see `Verifier`. `received`
+    holds the last `keep` records; `counts` counts all answers by status. `on_request` sees each
+    record, one at a time.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
-    hmac_secret: str | None = field(default=None, repr=False)
+    hmac_secret: str | Sequence[str] | None = field(default=None, repr=False)
     hmac_header: str = "X-Signature"
+    scheme: str | Sequence[str] = "hmac_sha256"
     status: int = 200
     fail: Misbehaviour = Misbehaviour()
     delay: float = 0.0
@@ -100,6 +104,12 @@ class Receiver:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        secrets = self.hmac_secret
+        self._verifier = (
+            None
+            if secrets is None
+            else Verifier(secrets, scheme=self.scheme, hmac_header=self.hmac_header)
+        )
         self.received: deque[Received] = deque(maxlen=self.keep)
         self.counts: Counter[int] = Counter()
         self._rng = random.Random(self.seed)  # noqa: S311 - not for secrets
@@ -141,10 +151,11 @@ class Receiver:
         """Decide on the answer, and keep the record; None: say nothing, and drop the connection."""
         if self.delay:
             self._closing.wait(self.delay)
-        verified = self._verified(headers, body)
+        why = self._unverified(headers, body)
+        verified = None if why is None else not why
         with self._lock:
             status = self._status(verified)
-            record = Received(method, path, headers, body, time.time(), verified, status)
+            record = Received(method, path, headers, body, time.time(), verified, status, why or "")
         try:
             answer = (self.respond and self.respond(record)) or _answer(status)
         except Lost:
@@ -157,12 +168,15 @@ class Receiver:
                 self.on_request(record)
         return answer
 
-    def _verified(self, headers: tuple[Header, ...], body: bytes) -> bool | None:
-        if self.hmac_secret is None:
+    def _unverified(self, headers: tuple[Header, ...], body: bytes) -> str | None:
+        """What is wrong with the signature; empty if nothing is, None where none is asked for."""
+        if self._verifier is None:
             return None
-        name = self.hmac_header.lower()
-        given = [value for key, value in headers if key.lower() == name]
-        return len(given) == 1 and verify_hmac_sha256(body, given[0], self.hmac_secret)
+        try:
+            self._verifier.verify(headers, body)
+        except SignatureError as error:
+            return str(error)
+        return ""
 
     def _status(self, verified: bool | None) -> int:
         if verified is False:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
+from typing import Any
+
+from pydantic import SecretStr, field_validator
 
 from vaulytica.config.settings import Settings
 
 
 class SignatureSettings(Settings):
-    """For `hmac_sha256`."""
+    """For `hmac_sha256`, `standard_webhooks`, `github`, `stripe`, `slack`.
 
-    hmac_secret: SecretStr | None = None
+    `hmac_secret` may be a list for `standard_webhooks` and `stripe`: all of them sign.
+    """
+
+    hmac_secret: SecretStr | tuple[SecretStr, ...] | None = None
     hmac_header: str = "X-Signature"
+
+    @field_validator("hmac_secret", mode="before")
+    @classmethod
+    def _text_or_texts(cls, value: Any) -> Any:
+        all_of_them = value if isinstance(value, (list, tuple)) else [value]
+        if value is not None and not all(isinstance(one, (str, SecretStr)) for one in all_of_them):
+            raise ValueError("must be a text, or a list of texts")
+        return value

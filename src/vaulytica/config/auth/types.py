@@ -13,6 +13,10 @@ class WebhookAuthType(StrEnum):
     BEARER_TOKEN = "bearer_token"  # noqa: S105 - a name, not a secret
     BASIC_AUTH = "basic_auth"
     HMAC_SHA256 = "hmac_sha256"
+    STANDARD_WEBHOOKS = "standard_webhooks"
+    GITHUB = "github"
+    STRIPE = "stripe"
+    SLACK = "slack"
     OAUTH2 = "oauth2"
 
 
@@ -26,6 +30,10 @@ AUTH_SETTINGS: dict[str, dict[str, str]] = {
     WebhookAuthType.BEARER_TOKEN: {"bearer_token": "token"},
     WebhookAuthType.BASIC_AUTH: {"username": "username", "password": "password"},
     WebhookAuthType.HMAC_SHA256: {"hmac_secret": "secret", "hmac_header": "header"},
+    WebhookAuthType.STANDARD_WEBHOOKS: {"hmac_secret": "secrets"},
+    WebhookAuthType.GITHUB: {"hmac_secret": "secret"},
+    WebhookAuthType.STRIPE: {"hmac_secret": "secrets"},
+    WebhookAuthType.SLACK: {"hmac_secret": "secret"},
     WebhookAuthType.OAUTH2: {
         "oauth2_token_url": "token_url",
         "oauth2_client_id": "client_id",

@@ -52,8 +52,10 @@ class WebhookAuth(HoldsSecrets, OAuth2Settings, SignatureSettings, FixedSettings
                 yield name, origin(value) if name == "oauth2_token_url" else value
 
     def revealed(self, name: str) -> Any:
-        """A setting as plain text."""
+        """A setting as plain text, or as a list of texts."""
         value = getattr(self, name)
+        if isinstance(value, tuple):
+            return [one.get_secret_value() for one in value]
         return value.get_secret_value() if isinstance(value, SecretStr) else value
 
     def scheme(self, *, api_key: str | None, timeout: float) -> Auth:
