@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench format lock clean
+.PHONY: demo test check bench fuzz format lock clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.run
@@ -23,6 +23,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
+# Each target for so many seconds; TARGETS="urls configs" for some of them only.
+SECONDS ?= 60
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(TARGETS)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format -q .
@@ -30,7 +35,7 @@ format: $(VENV)/.dev
 # After a change to requirements/*.in. uv resolves for every platform and Python at once.
 lock: $(VENV)/.dev
 	$(PIP) install uv==0.13.9
-	cd requirements && for set in run dev bench; do \
+	cd requirements && for set in run dev bench fuzz; do \
 	  ../$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header $$set.in -o $$set.txt || exit 1; done
 
@@ -50,5 +55,9 @@ $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
 	$(PIP) install --require-hashes -r requirements/bench.txt
 	touch $@
 
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	$(PIP) install --require-hashes -r requirements/fuzz.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz

@@ -32,8 +32,7 @@ def checked_url(url: str, what: str) -> str:
         raise WebhookConfigError(f"{what} has more than one @ before its path; write one as %40")
     host = _ascii_host(parts.hostname or "", what)
     port = "" if parts.port is None else f":{parts.port}"
-    path = "".join(c if c.isascii() else _percent(c) for c in parts.path)
-    query = "".join(c if c.isascii() else _percent(c) for c in parts.query)
+    userinfo, path, query = map(_ascii, (userinfo, parts.path, parts.query))
     return urlunsplit((parts.scheme, f"{userinfo}{at}{host}{port}", path or "/", query, ""))
 
 
@@ -80,6 +79,10 @@ def _ascii_host(host: str, what: str) -> str:
     if not _HOST.fullmatch(name):
         raise WebhookConfigError(f"{what} has a host name with characters that no host has")
     return name
+
+
+def _ascii(text: str) -> str:
+    return text if text.isascii() else "".join(c if c.isascii() else _percent(c) for c in text)
 
 
 def _percent(character: str) -> str:

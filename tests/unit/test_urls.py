@@ -79,13 +79,21 @@ def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs"]), min_size=1, max_size=20)
 )
-def test_a_url_that_is_accepted_is_ascii_but_for_its_userinfo(path: str) -> None:
+def test_a_url_that_is_accepted_is_ascii(path: str) -> None:
     try:
         made = checked_url(f"https://siem.example.com/{path}", "url")
     except WebhookConfigError:
         return
     assert made.isascii()
     assert urlsplit(made).hostname == "siem.example.com"
+
+
+def test_userinfo_is_made_ascii_too_and_means_the_same() -> None:
+    made = checked_url("https://j\u00f6rg:p\u00e4ss@siem.example.com/", "url")
+    assert made.isascii()
+    assert split_userinfo(made)[1] == ("j\u00f6rg", "p\u00e4ss")
+    with pytest.raises(WebhookConfigError, match="not valid Unicode"):
+        checked_url("https://a:\udcff@siem.example.com/", "url")
 
 
 @pytest.mark.parametrize(
