@@ -65,6 +65,12 @@ class WebhookTLSError(WebhookError):
     kind = "tls"
 
 
+class WebhookEgressError(WebhookError):
+    """The egress policy refuses the address that the URL leads to; nothing was sent. Not retried."""
+
+    kind = "egress"
+
+
 class WebhookExhaustedError(WebhookError):
     """Every attempt allowed by the retry policy failed; the event may be sent again later."""
 
@@ -123,6 +129,7 @@ class FailureKind(StrEnum):
     PROXY = "proxy"
     BROKEN = "broken"  # the connection ended or spoke something else than HTTP
     REQUEST = "request"  # the request itself could not be made
+    EGRESS = "egress"  # the policy refuses the address
 
 
 class Failure(Exception):
@@ -139,15 +146,29 @@ class TransportFailure(Failure):
 
 
 class AuthFailure(Failure):
-    """An auth scheme tells the flow that it has no credentials to send; nothing was sent."""
+    """An auth scheme tells the flow that it has no credentials to send; nothing was sent.
+
+    `cause`: where a request for them broke, if one did.
+    """
 
     def __init__(
-        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        cause: FailureKind | None = None,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
+        self.cause = cause
 
     def again(self) -> AuthFailure:
         """A copy to raise: one exception raised by many callers would gather all their tracebacks."""
-        return AuthFailure(str(self), retryable=self.retryable, retry_after=self.retry_after)
+        return AuthFailure(
+            str(self),
+            retryable=self.retryable,
+            retry_after=self.retry_after,
+            cause=self.cause,
+        )

@@ -124,13 +124,11 @@ def curl_transport(config: WebhookConfig) -> Transport:
     """libcurl, as the config has it."""
     from vaulytica.transport.curl import CurlTransport
 
-    return CurlTransport(verify=config.verify_ssl, proxy=config.proxy, trust_env=config.trust_env)
+    return CurlTransport(config.network())
 
 
 def async_curl_transport(config: WebhookConfig) -> AsyncTransport:
     """The same for asyncio."""
     from vaulytica.transport.curl import AsyncCurlTransport
 
-    return AsyncCurlTransport(
-        verify=config.verify_ssl, proxy=config.proxy, trust_env=config.trust_env
-    )
+    return AsyncCurlTransport(config.network())

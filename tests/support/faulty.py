@@ -114,14 +114,22 @@ Script = Callable[[Line], None]
 class Faulty:
     """The server. A context manager; `tls` is a server-side context for https."""
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.arrived: list[Arrived] = []
         self.connections = 0
         self.closed = threading.Event()
         self.failures: list[Exception] = []
         self._script, self._tls = script, tls
         self._lines: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.origin = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
         self.url = f"{self.origin}/hook"

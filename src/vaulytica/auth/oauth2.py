@@ -107,6 +107,7 @@ class OAuth2Auth(HoldsSecrets):
             raise AuthFailure(
                 f"no token: the token endpoint did not answer: {failure}",
                 retryable=failure.retryable,
+                cause=failure.kind,
             ) from None
         outcome = outcome_of_status(response)
         if response.status != 200:

@@ -45,6 +45,7 @@ _TOP = {
     "ordered": "ordered",
     "patience": "patience",
     "trust_env": "trust_env",
+    "proxy_is_guard": "proxy_is_guard",
     "verify_ssl": "verify_ssl",
     "allow_insecure": "allow_insecure",
     "webhook_id": "webhook_id_header",
@@ -80,7 +81,7 @@ def _over(file: Mapping[str, Any], options: DestinationOptions) -> WebhookConfig
     settings["format_options"] = settings.get("format_options", {}) | _format_options(options)
     for part, names in _PARTS.items():
         settings[part] = settings.get(part, {}) | _given(options, names)
-    settings |= _given(options, _TOP) | _referred(options)
+    settings |= _given(options, _TOP) | _referred(options) | _egress(options)
     if settings.get("url") is None:
         settings.pop("url", None)
         if "site" not in settings["format_options"]:
@@ -115,6 +116,18 @@ def _secret(given: Any, what: str) -> Any:
         secrets = [secret(reference, what) for reference in given]
         return secrets if len(secrets) > 1 else secrets[0]
     return secret(given, what)
+
+
+def _egress(options: DestinationOptions) -> dict[str, Any]:
+    """What `--egress` says, and its lists with it; they take the place of a file's."""
+    word, allow, deny = options.egress, options.egress_allow, options.egress_deny
+    if not allow and not deny:
+        return {} if word is None else {"egress": word}
+    if word not in (None, "any", "public-only") or (word == "any" and allow):
+        raise WebhookConfigError("--egress is any or public-only; with --egress-allow, public-only")
+    if word == "public-only":
+        allow = ["public", *allow]
+    return {"egress": {"allow": allow or None, "deny": deny}}
 
 
 def _referred(options: DestinationOptions) -> dict[str, Any]:

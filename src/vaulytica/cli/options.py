@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from vaulytica.cli.auth_options import AuthOptions, option
+from vaulytica.cli.network_options import NetworkOptions
 from vaulytica.cli.references import file_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Place:
 
 
 @dataclass(kw_only=True)
-class DestinationOptions(AuthOptions, _Place):
+class DestinationOptions(NetworkOptions, AuthOptions, _Place):
     """Where to send, in which format, with which credentials; as given on the command line."""
 
     max_retries: Annotated[
@@ -99,13 +100,6 @@ class DestinationOptions(AuthOptions, _Place):
     ] = None
     patience: Annotated[
         float | None, option("--patience", "With a destination that is busy or down (300).", "S")
-    ] = None
-    proxy: Annotated[
-        str | None, option("--proxy", "A proxy's URL; or a reference to it.", "URL")
-    ] = None
-    trust_env: Annotated[
-        bool | None,
-        option("--trust-env/--no-trust-env", "Use the proxies the environment names (no)."),
     ] = None
     verify_ssl: Annotated[
         bool | None, option("--verify-ssl/--no-verify-ssl", "Check the certificate (yes).")

@@ -5,6 +5,7 @@ Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, a
 
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
+from vaulytica.config.egress import WebhookEgress
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.webhook import WebhookConfig, WebhookFormat
 
@@ -13,6 +14,7 @@ __all__ = [
     "WebhookAuthType",
     "WebhookBatchConfig",
     "WebhookConfig",
+    "WebhookEgress",
     "WebhookFormat",
     "WebhookRateLimit",
     "WebhookRetryConfig",

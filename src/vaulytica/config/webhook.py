@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import (
     Field,
@@ -26,6 +26,7 @@ from vaulytica.config.assembly import (
 )
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
+from vaulytica.config.egress import Egress, WebhookEgress
 from vaulytica.config.headers import HeaderValue, renewed, revealed
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings, references_in
@@ -44,6 +45,9 @@ from vaulytica.urls import (
     query_names,
     split_userinfo,
 )
+
+if TYPE_CHECKING:
+    from vaulytica.transport.network import Network
 
 
 class WebhookFormat(StrEnum):
@@ -88,6 +92,8 @@ class WebhookConfig(HoldsSecrets, Settings):
     )
     proxy: str | None = None
     trust_env: bool = False
+    egress: Egress = Field(default_factory=WebhookEgress)
+    proxy_is_guard: bool = False
     allow_insecure: bool = False
     concurrency: int = Field(8, ge=1, le=1000)
     webhook_id_header: bool = True
@@ -132,6 +138,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     @model_validator(mode="after")
     def _buildable(self) -> WebhookConfig:
         self.destination()
+        self.network()
         return self
 
     @field_serializer("url", "proxy")
@@ -192,6 +199,18 @@ class WebhookConfig(HoldsSecrets, Settings):
             patience=self.patience,
             pace=self._pace(),
             compress=self._compressor(),
+        )
+
+    def network(self) -> Network:
+        """How libcurl's transports reach the destination: `CurlTransport(config.network())`."""
+        from vaulytica.transport.network import Network
+
+        return Network(
+            verify=self.verify_ssl,
+            proxy=self.proxy,
+            trust_env=self.trust_env,
+            egress=self.egress.policy(),
+            proxy_is_guard=self.proxy_is_guard,
         )
 
     def _pace(self) -> PaceSettings:

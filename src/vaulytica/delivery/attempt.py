@@ -77,9 +77,7 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         signal = _signal(made.outcomes, clock.monotonic() - began, leave.again)
     except TransportFailure as failure:
         made.outcomes = [_outcome_of_failure(failure, destination)] * len(batch)
-        reached = failure.kind not in _NOT_REACHED
-        heard = Heard.FAILED if reached else Heard.UNREACHED
-        signal = Signal(heard, clock.monotonic() - began, again=leave.again)
+        signal = _signal_of_failure(failure, clock.monotonic() - began, leave.again)
     except AuthFailure as failure:  # which tells nothing of the destination
         made.outcomes = [_outcome_of_no_credentials(failure, destination)] * len(batch)
     finally:
@@ -120,6 +118,7 @@ _FAILURE_REASONS = {
     FailureKind.TLS: ReasonKind.TLS,
     FailureKind.TIMEOUT: ReasonKind.TIMEOUT,
     FailureKind.REQUEST: ReasonKind.REJECTED,
+    FailureKind.EGRESS: ReasonKind.EGRESS,
 }
 
 
@@ -129,8 +128,18 @@ def _outcome_of_failure(failure: TransportFailure, destination: Destination) -> 
     return Deferred(reason) if failure.retryable else Rejected(reason)
 
 
+def _signal_of_failure(failure: TransportFailure, latency: float, again: bool) -> Signal | None:
+    """What no answer tells of the destination; None where it was our own policy that refused."""
+    if failure.kind is FailureKind.EGRESS:
+        return None
+    heard = Heard.UNREACHED if failure.kind in _NOT_REACHED else Heard.FAILED
+    return Signal(heard, latency, again=again)
+
+
 def _outcome_of_no_credentials(failure: AuthFailure, destination: Destination) -> Outcome:
-    reason = Reason(ReasonKind.AUTH, destination.redact(one_line(str(failure))))
+    refused = failure.cause is FailureKind.EGRESS
+    kind = ReasonKind.EGRESS if refused else ReasonKind.AUTH
+    reason = Reason(kind, destination.redact(one_line(str(failure))))
     return Deferred(reason, failure.retry_after) if failure.retryable else Rejected(reason)
 
 

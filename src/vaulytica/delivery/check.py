@@ -170,6 +170,10 @@ _FAILED_STEP = {
     FailureKind.PROXY: ("connect", "check the proxy's address and credentials"),
     FailureKind.BROKEN: ("connect", "check that the port speaks the protocol of the URL's scheme"),
     FailureKind.REQUEST: ("name", "check the URL"),
+    FailureKind.EGRESS: (
+        "address",
+        "check where the name leads; if you trust that, allow it by egress",
+    ),
 }
 
 

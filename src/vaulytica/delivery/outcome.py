@@ -10,6 +10,7 @@ import msgspec
 from vaulytica.delivery.request import Response
 from vaulytica.errors import (
     WebhookAuthError,
+    WebhookEgressError,
     WebhookError,
     WebhookEventError,
     WebhookExhaustedError,
@@ -29,6 +30,7 @@ class ReasonKind(StrEnum):
     AUTH = "auth"  # credentials refused, or none to be had
     REJECTED = "rejected"  # the destination will never take it
     TLS = "tls"  # no trusted connection
+    EGRESS = "egress"  # the policy refuses the address
     THROTTLED = "throttled"  # later: the destination is busy
     SERVER = "server"  # later: the destination has a fault
     UNREACHABLE = "unreachable"  # later: no connection, or it broke
@@ -113,6 +115,7 @@ _ERRORS: dict[ReasonKind, type[WebhookError]] = {
     ReasonKind.EVENT: WebhookEventError,
     ReasonKind.AUTH: WebhookAuthError,
     ReasonKind.TLS: WebhookTLSError,
+    ReasonKind.EGRESS: WebhookEgressError,
 }
 
 

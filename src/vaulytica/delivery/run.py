@@ -27,13 +27,14 @@ OnResult = Callable[[Result], object]
 class DownDetector:
     """Notices that the destination is plainly down, so that the rest is not tried; `why` says how.
 
-    Down is: no valid credentials (401, 407, no token), no trusted TLS connection, or 410 Gone – once;
+    Down is: no valid credentials (401, 407, no token), no trusted TLS connection, an address that the
+    egress policy refuses, or 410 Gone – once;
     or `AFTER` batches in a row, nothing delivered between, that spent all their attempts or met 403,
     404, 405 or a redirect.
     """
 
     AFTER = 3
-    _AT_ONCE = frozenset({ReasonKind.AUTH, ReasonKind.TLS})
+    _AT_ONCE = frozenset({ReasonKind.AUTH, ReasonKind.TLS, ReasonKind.EGRESS})
     # Of one event, 403 may also be what a firewall says to a file's name.
     _WHOLE_DESTINATION = frozenset({301, 302, 303, 307, 308, 403, 404, 405})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import pycurl
@@ -17,6 +17,7 @@ from vaulytica.delivery.request import Probe, Request, Response
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
 from vaulytica.transport.exchange import Exchange, InterruptibleExchange, Prober
+from vaulytica.transport.network import Network
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 class _Pool:
     """Handles at rest. A forked child starts anew: on the parent's connections it must not say a word."""
 
-    def __init__(self, kind: type[Exchange], settings: dict[str, Any]) -> None:
+    def __init__(self, kind: type[Exchange], network: Network) -> None:
         self._kind = kind
-        self._settings = settings
+        self._network = network
         self._free: list[Exchange] = []
         self.closed = False
         _ALIVE.add(self)
@@ -39,14 +40,14 @@ class _Pool:
             return self._free.pop()
         except IndexError:
             pass
-        return self._kind(**self._settings)
+        return self._kind(self._network)
 
     def give_back(self, exchange: Exchange) -> None:
         if not self.closed:
             self._free.append(exchange)
 
     def prober(self) -> Prober:
-        return Prober(**self._settings)
+        return Prober(self._network)
 
     def close(self) -> None:
         self.closed = True
@@ -61,34 +62,36 @@ class _Pool:
 class CurlTransport:
     """Sync; one sender may be shared by many threads, each uses a handle of its own."""
 
-    def __init__(
-        self, *, verify: bool = True, proxy: str | None = None, trust_env: bool = False
-    ) -> None:
-        self._pool = _Pool(
-            InterruptibleExchange, {"verify": verify, "proxy": proxy, "trust_env": trust_env}
-        )
+    def __init__(self, network: Network = Network()) -> None:
+        self._pool = _Pool(InterruptibleExchange, network)
 
     def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
         exchange = self._pool.take()
-        try:
-            exchange.prepare(request)
-            exchange.curl.perform()
-            answer = exchange.answer()
-        except pycurl.error as error:
-            return exchange.failed(error)
-        self._pool.give_back(exchange)  # after a failure its connection may be half dead
-        return answer
+        exchange.prepare(request)
+        while True:
+            try:
+                exchange.curl.perform()
+                answer = exchange.answer()
+            except pycurl.error as error:
+                if not exchange.goes_on(error):
+                    return exchange.failed(error)
+            else:
+                self._pool.give_back(exchange)  # after a failure its connection may be half dead
+                return answer
 
     def connect(self, url: str, timeout: float) -> Probe:
         """Open a connection and close it again; raises `TransportFailure`."""
         prober = self._pool.prober()
         prober.open(url, timeout)
         try:
-            prober.curl.perform()
-            return prober.probe()
-        except pycurl.error as error:
-            raise failure_of(error.args[0], error.args[1]) from None
+            while True:
+                try:
+                    prober.curl.perform()
+                    return prober.probe()
+                except pycurl.error as error:
+                    if not prober.goes_on(error):
+                        raise failure_of(error.args[0], error.args[1]) from None
         finally:
             prober.curl.close()
 
@@ -100,10 +103,8 @@ class CurlTransport:
 class AsyncCurlTransport:
     """For asyncio, any number of requests in flight. Bound to the running loop; a new loop starts anew."""
 
-    def __init__(
-        self, *, verify: bool = True, proxy: str | None = None, trust_env: bool = False
-    ) -> None:
-        self._pool = _Pool(Exchange, {"verify": verify, "proxy": proxy, "trust_env": trust_env})
+    def __init__(self, network: Network = Network()) -> None:
+        self._pool = _Pool(Exchange, network)
         self._multi: pycurl.AsyncCurlMulti | None = None
         self._distrust = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,11 +116,15 @@ class AsyncCurlTransport:
         exchange = self._pool.take()
         exchange.prepare(request, anew=self._distrust)
         self._distrust = False
+        while True:
+            try:
+                await self._running().add_handle(exchange.curl)
+                break
+            except pycurl.error as error:
+                if not exchange.goes_on(error):
+                    return exchange.failed(error)
         try:
-            await self._running().add_handle(exchange.curl)
             answer = exchange.answer()
-        except pycurl.error as error:
-            return exchange.failed(error)
         except TransportFailure:
             # libcurl keeps this connection, which is dead, for the next one, and does not look.
             self._distrust = True
@@ -132,11 +137,13 @@ class AsyncCurlTransport:
         """Open a connection and close it again; raises `TransportFailure`."""
         prober = self._pool.prober()
         prober.open(url, timeout)
-        try:
-            await self._running().add_handle(prober.curl)
-            return prober.probe()
-        except pycurl.error as error:
-            raise failure_of(error.args[0], error.args[1]) from None
+        while True:
+            try:
+                await self._running().add_handle(prober.curl)
+                return prober.probe()
+            except pycurl.error as error:
+                if not prober.goes_on(error):
+                    raise failure_of(error.args[0], error.args[1]) from None
 
     async def aclose(self) -> None:
         """Drop all connections."""

@@ -6,10 +6,10 @@ again, nor proxies from the environment unless `trust_env`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from io import BytesIO
-from typing import Any
 
 import certifi
 import pycurl
@@ -24,6 +24,8 @@ from vaulytica.delivery.request import (
 )
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
+from vaulytica.transport.egress import Gate
+from vaulytica.transport.network import Network
 
 _NO_MORE = [b"\r\n"]
 # What libcurl takes of a body at a time: its own default, and what holds most batches in one piece.
@@ -33,7 +35,7 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
 class Exchange:
     """A libcurl handle with its settings, used for one request after another."""
 
-    def __init__(self, *, verify: bool, proxy: str | None, trust_env: bool) -> None:
+    def __init__(self, network: Network) -> None:
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._room = MAX_ANSWER_BYTES
@@ -51,11 +53,18 @@ class Exchange:
         curl.setopt(pycurl.TCP_NODELAY, 1)
         curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
         curl.setopt(pycurl.CAINFO, certifi.where())
-        curl.setopt(pycurl.SSL_VERIFYPEER, 1 if verify else 0)
-        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if verify else 0)
-        if proxy is not None or not trust_env:
-            curl.setopt(pycurl.PROXY, proxy or "")  # "" also overrules the environment
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1 if network.verify else 0)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if network.verify else 0)
+        if network.proxy is not None or not network.trust_env:
+            curl.setopt(pycurl.PROXY, network.proxy or "")  # "" also overrules the environment
             curl.setopt(pycurl.NOPROXY, "")  # whose no_proxy could lead around the proxy given
+        self._gate: Gate | None = None
+        if not network.egress.is_any:
+            self._gate = Gate(
+                network.egress, pycurl.SOCKET_BAD, proxy_is_guard=network.proxy_is_guard
+            )
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, self._gate.open)
+            curl.setopt(pycurl.SOCKOPTFUNCTION, _close_on_exec)
         curl.setopt(pycurl.POST, 1)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._take)
@@ -72,10 +81,7 @@ class Exchange:
             self.curl.setopt(pycurl.URL, request.url)
             self._url = request.url
         if request.timeout != self._timeout:
-            milliseconds = max(1, int(request.timeout * 1000))
-            self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
-            self._timeout = request.timeout
+            self._set_timeout(request.timeout)
         if request.method != self._method:
             self.curl.setopt(pycurl.HTTPGET if request.method == "GET" else pycurl.POST, 1)
             self._method = request.method
@@ -95,6 +101,30 @@ class Exchange:
         self._head.clear()
         self._body.clear()
         self._room = request.answer_bytes
+        if self._gate is not None:
+            self._gate.close()
+
+    def _set_timeout(self, seconds: float) -> None:
+        milliseconds = max(1, int(seconds * 1000))
+        self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
+        self._timeout = seconds
+
+    def goes_on(self, error: pycurl.error) -> bool:
+        """Whether a failed transfer has but shown where the name leads, and is to be performed again.
+
+        Raises `TransportFailure` where the egress policy refuses that.
+        """
+        if self._gate is None:
+            return False
+        proxy = bool(self.curl.getinfo(pycurl.USED_PROXY))
+        if not self._gate.judge(through_proxy=proxy) or error.args[0] != pycurl.E_COULDNT_CONNECT:
+            return False
+        left = self._timeout - self.curl.getinfo(pycurl.TOTAL_TIME)
+        if left <= 0 or self._unsent.tell():
+            return False
+        self._set_timeout(left)
+        return True
 
     def answer(self) -> Response:
         """What came back, after a transfer that succeeded."""
@@ -148,10 +178,16 @@ class Prober(Exchange):
 class InterruptibleExchange(Exchange):
     """A handle whose transfer Ctrl-C can end: Python looks at signals only when it is called."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
         self.curl.setopt(pycurl.NOPROGRESS, 0)
         self.curl.setopt(pycurl.XFERINFOFUNCTION, lambda *_: None)
+
+
+def _close_on_exec(descriptor: int, _purpose: int) -> int:
+    """What libcurl keeps is a copy of the socket it is given, which a child process would inherit."""
+    os.set_inheritable(descriptor, False)
+    return int(pycurl.SOCKOPT_OK)
 
 
 def _ended(lines: list[bytes]) -> bool:
