@@ -10,10 +10,10 @@ import base64
 import ipaddress
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,44 @@ def plain(value: Any, *, name: str = "data", max_bytes: int = MAX_BYTES) -> Any:
     except NotJSON as error:
         error.where = name + error.where
         raise
+
+
+def is_plain(value: dict[Any, Any], room: int) -> bool:
+    """Whether it is sure that `plain` would copy this as it is, in far less than so many characters.
+
+    Exact types only: a subclass may give other items than it holds. Integers may still be too long.
+    """
+    return _room_left(value, room) >= 0
+
+
+def _room_left(container: dict[Any, Any] | list[Any], room: int) -> int:
+    room -= 8 * len(container)
+    values: Iterable[Any] = container
+    if type(container) is dict:
+        try:
+            room -= len("".join(container))
+        except TypeError:
+            return -1  # a key that is no text
+        values = container.values()
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            room -= len(value)
+        elif kind is dict or kind is list:
+            room = _room_left(value, room)
+            if room < 0:
+                return -1
+        elif kind is float:
+            if not math.isfinite(value):
+                return -1
+        elif (
+            kind is not int
+            and value is not None
+            and kind is not bool
+            and not isinstance(value, StrEnum)
+        ):
+            return -1
+    return room
 
 
 class _Walk:

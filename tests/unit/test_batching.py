@@ -18,7 +18,7 @@ from vaulytica.delivery.outcome import Rejected, Result
 from vaulytica.delivery.ports import Limits
 from vaulytica.errors import WebhookEventError
 from vaulytica.formats import FORMATS
-from vaulytica.lines import Line, Lines, Written, written
+from vaulytica.lines import Entries, Line, Lines, Written, written
 
 BAD: list[Any] = [
     None,
@@ -242,7 +242,7 @@ def test_lines_by_the_hundred_are_cut_as_one_by_one(
     for chunk in chunks:
         for entry in chunk:
             cutters[0].add(entry, 0.0)
-        cutters[1].add_all(chunk, 0.0)
+        cutters[1].add(Entries(chunk), 0.0)
         assert cutters[0].count == cutters[1].count
     for cutter in cutters:
         cutter.flush()

@@ -169,7 +169,7 @@ def test_what_is_kept_is_bounded() -> None:
         format.encode(guide_event(type=f"t{n}"))
     format.encode(guide_event(type="t" * 250 + "x", source="s" * 5000))
     assert len(format._heads) <= 4096
-    assert len(format._action.__self__._kept) <= 4096
+    assert len(format._actions._kept) <= 4096
 
 
 # --- Where it goes.

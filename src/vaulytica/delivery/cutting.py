@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from itertools import groupby
 from typing import cast
 
@@ -11,7 +11,7 @@ from vaulytica.delivery.outcome import Result
 from vaulytica.delivery.ports import Format, Grouped, Lined
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.lines import Line, Lines, Written
+from vaulytica.lines import Entries, Given, Line, Lines, Written
 
 _MOST_GROUPS = 64  # batches that are being filled at a time
 
@@ -52,25 +52,63 @@ class Cutter:
         self._ready = ready
         self._unfit = unfit
         self._most_groups = 1 if in_order else _MOST_GROUPS
-        self._encode_lines = format.encode_lines if isinstance(format, Lined) else None
+        self._lined = format.encode_lines if isinstance(format, Lined) else None
         self._group = format.group if isinstance(format, Grouped) else None
         self._open: dict[Hashable, _Open] = {}
+        self._given = Given(max_event_bytes)
+        self._given_since, self._given_room = 0.0, 0
+        self._news = False
         self.count = 0  # entries there were
 
     @property
     def since(self) -> float | None:
         """When the first event that now waits for its batch to be full came in; None if none waits."""
-        return min((one.since for one in self._open.values()), default=None)
+        waiting = [one.since for one in self._open.values()]
+        return min([*waiting, self._given_since] if self._given.texts else waiting, default=None)
 
     @property
     def is_filling(self) -> bool:
         """Whether an event waits for its batch to be full."""
-        return bool(self._open)
+        return bool(self._open or self._given.texts)
 
-    def add(self, entry: object, now: float) -> None:
-        """Take in one entry, at a time `now` by a clock that only ever grows."""
-        if type(entry) is Line and self._encode_lines is not None:
-            self._add_lines(Lines([entry], [entry.id]), now)
+    def add(self, entry: object, now: float) -> bool:
+        """Take in one entry, or `Lines` or `Entries`, at a time `now` by a clock that only ever grows.
+
+        Returns whether there is news: something is ready or unfit, or a first event has begun to wait.
+        """
+        if type(entry) is dict and self._lined is not None and self._given.take_in(entry):
+            texts = self._given.texts
+            if len(texts) == 1:
+                self._given_since = now
+                filling = self._open.get(None)
+                self._given_room = self._bounds.max_events - (filling.count if filling else 0)
+                self._news = not self._open
+            if len(texts) >= self._given_room:
+                self._add_given()
+        else:
+            self._add_given()
+            self._add(entry, now)
+        news, self._news = self._news, False
+        return news
+
+    def _add_given(self) -> None:
+        if self._given.texts:
+            self._add(self._given.take(), self._given_since)
+
+    def _add(self, entry: object, now: float) -> None:
+        kind = type(entry)
+        if kind is Lines:
+            self._add_lines(cast("Lines", entry), now)
+        elif kind is Line and self._lined is not None:
+            self._add_lines(Lines([cast("Line", entry)], [cast("Line", entry).id]), now)
+        elif kind is Entries:
+            for kind, some in groupby(cast("Entries", entry), type):
+                if kind is Line:
+                    rows = cast("list[Line]", list(some))
+                    self._add_lines(Lines(rows, [row.id for row in rows]), now)
+                else:
+                    for one in some:
+                        self._add(one, now)
         else:
             self._add_event(entry, now)
 
@@ -80,28 +118,15 @@ class Cutter:
         try:
             item = self._item(entry, position)
         except WebhookEventError as error:
-            self._unfit(rejected(position, error))
+            self._reject(position, error)
             return
         except Exception as error:  # noqa: BLE001 - an entry's own methods, or a format's, may raise anything
             why = f"the event cannot be read: {type(error).__name__}: {error}"
-            self._unfit(rejected(position, WebhookEventError(why)))
+            self._reject(position, WebhookEventError(why))
             return
         # Only what came as an `Event` may belong to a group.
         group = None if self._group is None or item.event is None else self._group(item.event)
         self._fill(group, item, 1, len(item.part), now)
-
-    def add_all(self, entries: Sequence[object], now: float) -> None:
-        """Take in several: lines that follow each other go together, the rest one by one."""
-        if isinstance(entries, Lines):
-            self._add_lines(entries, now)
-            return
-        for kind, some in groupby(entries, type):
-            if kind is Line and self._encode_lines is not None:
-                rows = cast("list[Line]", list(some))
-                self._add_lines(Lines(rows, [row.id for row in rows]), now)
-            else:
-                for entry in some:
-                    self.add(entry, now)
 
     def _add_lines(self, lines: Lines, now: float) -> None:
         """As many at a time as there is room for in what is open; one by one where that is not all."""
@@ -111,7 +136,7 @@ class Cutter:
             room = self._bounds.max_events - (filling.count if filling else 0)
             some = lines[start : start + room]
             start += len(some)
-            written = None if self._encode_lines is None else self._encode_lines(some)
+            written = None if self._lined is None else self._lined(some)
             if written is None:
                 for line in some:
                     self._add_event(line, now)
@@ -136,7 +161,7 @@ class Cutter:
                 self._add_event(lines[number], now)
             elif len(part := next(parts)) > self._limit:
                 error = too_large(self._format, id, len(part), self._limit)
-                self._unfit(rejected(self.count, error))
+                self._reject(self.count, error)
                 self.count += 1
             else:
                 self._fill(None, Item(self.count, id, part), 1, len(part), now)
@@ -158,12 +183,14 @@ class Cutter:
 
     def flush(self, before: float | None = None) -> None:
         """Make ready what waits; with `before`, only batches begun by then."""
+        self._add_given()
         for group, filling in list(self._open.items()):
             if before is None or filling.since <= before:
                 self._close(group)
 
     def waiting(self) -> list[Batch]:
         """What is in batches that are not full yet."""
+        self._add_given()
         return [Batch(filling.pieces, group) for group, filling in self._open.items()]
 
     def _item(self, entry: object, position: int) -> Item:
@@ -174,7 +201,12 @@ class Cutter:
         event = Event.from_mapping(entry, max_bytes=self._max_bytes)
         return encode(self._format, event, self._limit, position)
 
+    def _reject(self, position: int, error: WebhookEventError) -> None:
+        self._unfit(rejected(position, error))
+        self._news = True
+
     def _begin(self, group: Hashable, now: float) -> _Open:
+        self._news = self._news or not self._open
         if len(self._open) >= self._most_groups:
             self._close(next(iter(self._open)))  # the one begun first
         filling = self._open[group] = _Open(now)
@@ -183,3 +215,4 @@ class Cutter:
 
     def _close(self, group: Hashable) -> None:
         self._ready(Batch(self._open.pop(group).pieces, group))
+        self._news = True

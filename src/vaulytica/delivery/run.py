@@ -19,7 +19,6 @@ from vaulytica.delivery.outcome import Deferred, Reason, ReasonKind, Rejected, R
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
-from vaulytica.lines import Entries, Lines
 
 OnResult = Callable[[Result], object]
 
@@ -133,17 +132,8 @@ class Run:
         return waiting <= self.width and len(self.reports) < 4 * self.width
 
     def put(self, entry: object, now: float) -> bool:
-        """Take in an entry (see `Cutter`), `Entries` or `Lines`; whether who waits may have to look again.
-
-        That is so if there is more to take out, or if the first event has begun to wait for its batch.
-        """
-        before, was_filling = len(self.ready) + len(self.reports), self._cutter.is_filling
-        if isinstance(entry, (Lines, Entries)):
-            self._cutter.add_all(entry, now)
-        else:
-            self._cutter.add(entry, now)
-        has_more = len(self.ready) + len(self.reports) > before
-        return has_more or (self._cutter.is_filling and not was_filling)
+        """Take in an entry, or several (see `Cutter`); whether who waits may have to look again."""
+        return self._cutter.add(entry, now)
 
     def end(self) -> None:
         """There is nothing more to put in."""

@@ -65,22 +65,24 @@ class AsyncCrew:
         return self._run.finished or self._stopped or self._error is not None
 
     async def _read(self) -> None:
+        put, monotonic = self._run.put, self._clock.monotonic
         if isinstance(self._source, AsyncIterable):
             async for entry in self._source:
-                await self._put(entry)
+                if put(entry, monotonic()):
+                    await self._let_others()
         else:
             for entry in self._source:
-                await self._put(entry)
+                if put(entry, monotonic()):
+                    await self._let_others()
         self._run.end()
         self._hand_over()
 
-    async def _put(self, entry: object) -> None:
-        run = self._run
-        if run.put(entry, self._clock.monotonic()):
-            self._hand_over()
-            await asyncio.sleep(0)  # the source may never give the others a turn
-            while not run.hungry:
-                await self._changed.wait()
+    async def _let_others(self) -> None:
+        """There is news: others may have something to do, and must have it done where there is no room."""
+        self._hand_over()
+        await asyncio.sleep(0)  # the source may never give them a turn
+        while not self._run.hungry:
+            await self._changed.wait()
 
     def _hand_over(self) -> None:
         """Wake everybody, and begin a worker where there is more to do than idle ones."""

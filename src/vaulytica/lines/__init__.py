@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from vaulytica.lines.decoding import decode, decode_values
 from vaulytica.lines.encoding import encode
+from vaulytica.lines.given import Given
+from vaulytica.lines.kept import Kept
 from vaulytica.lines.line import Line, SeverityName
 from vaulytica.lines.lines import Entries, Lines, Written, written
 from vaulytica.lines.thorough import is_too_many_digits, read, too_many_digits, why_not_json
 
 __all__ = [
     "Entries",
+    "Given",
+    "Kept",
     "Line",
     "Lines",
     "SeverityName",

@@ -30,14 +30,23 @@ def decode(block: bytes, now_ms: int) -> tuple[Lines | Entries, list[int] | None
     lines have none.
     """
     texts = BytesIO(block).readlines()
-    rows = _all(block, texts)
-    if rows is None:
-        return _one_by_one(texts, now_ms)
+    # msgspec does not look into what it leaves as bytes.
+    rows = _all(texts) if len(block) <= MAX_BYTES and _is_utf8(block) else None
+    return _one_by_one(texts, now_ms) if rows is None else (_judged(rows, texts, now_ms), None)
+
+
+def decode_texts(texts: list[bytes], now_ms: int) -> Lines | Entries:
+    """The same of texts that are JSON in UTF-8, and none of them blank."""
+    rows = _all(texts)
+    return _one_by_one(texts, now_ms)[0] if rows is None else _judged(rows, texts, now_ms)
+
+
+def _judged(rows: list[Line], texts: list[bytes], now_ms: int) -> Lines | Entries:
     doubtful = _doubtful(rows, now_ms)
     ids, nameless = ids_of(rows, now_ms)
     if not doubtful and not nameless:
-        return Lines(rows, ids), None
-    return _read_again(rows, [*doubtful, *nameless], texts, Lines(rows, ids)), None
+        return Lines(rows, ids)
+    return _read_again(rows, [*doubtful, *nameless], texts, Lines(rows, ids))
 
 
 def _one_by_one(texts: list[bytes], now_ms: int) -> tuple[Entries, list[int] | None]:
@@ -79,13 +88,16 @@ def _not_blank(texts: list[bytes]) -> tuple[list[bytes], list[int] | None]:
     return [texts[number] for number in numbers], numbers
 
 
-def _all(block: bytes, texts: list[bytes]) -> list[Line] | None:
-    """All lines, if each of them is an event; by far the most often they are."""
-    if len(block) > MAX_BYTES:
-        return None
+def _is_utf8(block: bytes) -> bool:
     try:
-        if not block.isascii():
-            block.decode()  # msgspec does not look into what it leaves as bytes
+        return block.isascii() or block.decode() is not None
+    except UnicodeDecodeError:
+        return False
+
+
+def _all(texts: list[bytes]) -> list[Line] | None:
+    """All lines, if each of them is an event; by far the most often they are."""
+    try:
         return list(map(_decode, texts))
     except _UNFIT:
         return None

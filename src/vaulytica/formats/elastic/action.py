@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
@@ -30,15 +30,32 @@ class ActionWriter:
         self._kept: dict[Hashable, Around] = {}
         self._reads_more = pattern is not None and pattern.reads_more
 
-    def write(self, event: Event | Line, stamp: str) -> str:
+    def write(self, event: Event, stamp: str) -> str:
         """The line, with its end; `WebhookEventError` if there is no index for this event."""
         before, after = self._fixed
         if self._pattern is not None or event.metadata is not None:
             before, after = self._around_of(event, stamp)
-        id = event.id
-        if '"' in id or "\\" in id:
-            id = self._dumps(id)[1:-1].decode()
-        return f"{before}{id}{after}"
+        return f"{before}{self._escaped(event.id)}{after}"
+
+    def arounds(self, rows: Sequence[Line]) -> Sequence[Around | None]:
+        """What each of these has around its id; None where it names an index itself, or has none."""
+        if self._pattern is None:
+            return [self._fixed if row.metadata is None else None for row in rows]
+        return [self._around_if_any(row) for row in rows]
+
+    def ids(self, ids: Sequence[str]) -> Sequence[str]:
+        """As they stand in the line."""
+        all = "".join(ids)
+        return list(map(self._escaped, ids)) if '"' in all or "\\" in all else ids
+
+    def _escaped(self, id: str) -> str:
+        return self._dumps(id)[1:-1].decode() if '"' in id or "\\" in id else id
+
+    def _around_if_any(self, row: Line) -> Around | None:
+        try:
+            return None if row.metadata is not None else self._around_of(row, row.timestamp)
+        except ValueError:  # its neighbours are fine, and as an event it says what is wrong
+            return None
 
     def _around_of(self, event: Event | Line, stamp: str) -> Around:
         if event.metadata is not None and event.metadata.get("index") is not None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from vaulytica.events import SOURCE, Event, Severity
 from vaulytica.formats.elastic.search import ElasticOptions, SearchFormat
 from vaulytica.jsonvalues import Dumps, compact_json
-from vaulytica.lines import Line
+from vaulytica.lines import Kept, Line, Lines, SeverityName
 
 _DEFAULTS = ElasticOptions()
-_MOST_KEPT = 4096
-_LONGEST_KEPT = 1024  # characters
 
 
 class ElasticFormat(SearchFormat):
@@ -23,7 +22,7 @@ class ElasticFormat(SearchFormat):
         self, *, dumps: Dumps = compact_json, options: ElasticOptions = _DEFAULTS, url: str = ""
     ) -> None:
         super().__init__(dumps=dumps, options=options, url=url)
-        self._heads: dict[tuple[str, str], str] = {}
+        self._heads = Kept(self._new_head)
 
     def members(self, event: Event | Line) -> dict[str, Any]:
         """The guide's; severity is a number, 0 to 4."""
@@ -40,12 +39,13 @@ class ElasticFormat(SearchFormat):
 
     def head(self, event: Event | Line) -> str:
         """The same as text, kept: a few types and severities make up most events."""
-        return self._heads.get((event.type, event.severity)) or self._new_head(event)
+        return self._heads[event.type, event.severity]
 
-    def _new_head(self, event: Event | Line) -> str:
-        head = super().head(event)
-        if len(head) <= _LONGEST_KEPT:
-            if len(self._heads) >= _MOST_KEPT:
-                self._heads.clear()
-            self._heads[(event.type, event.severity)] = head
-        return head
+    def heads(self, lines: Lines) -> Iterable[str]:
+        """The same of each line."""
+        rows = lines.rows
+        kinds = zip([row.type for row in rows], [row.severity for row in rows], strict=True)
+        return map(self._heads.__getitem__, kinds)
+
+    def _new_head(self, kind: tuple[str, SeverityName]) -> str:
+        return super().head(Line(type=kind[0], severity=kind[1]))

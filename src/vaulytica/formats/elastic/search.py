@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
@@ -17,10 +18,10 @@ from vaulytica.errors import WebhookConfigError, WebhookEventError
 from vaulytica.events import Event
 from vaulytica.formats.document import DocumentFormat
 from vaulytica.formats.elastic import answers
-from vaulytica.formats.elastic.action import ActionWriter
+from vaulytica.formats.elastic.action import ActionWriter, Around
 from vaulytica.formats.elastic.index import IndexPattern
 from vaulytica.jsonvalues import Dumps, compact_json
-from vaulytica.lines import Line, Lines, Written, written
+from vaulytica.lines import Line, Lines, Written
 
 _BULK = "/_bulk"
 _ANSWER_BYTES = 16 * 1024 * 1024  # an item that failed takes some hundred bytes, or a few thousand
@@ -54,7 +55,7 @@ class SearchFormat(DocumentFormat):
         super().__init__(dumps=dumps)
         path = urlsplit(url).path.rstrip("/")
         self._bulk = path.endswith(_BULK)
-        self._action: Callable[[Event | Line, str], str] = _no_action
+        self._actions: ActionWriter | None = None
         self._end = b"}"  # of the document, and in a bulk of its line
         self._reads_data = False
         if self._bulk:
@@ -68,7 +69,7 @@ class SearchFormat(DocumentFormat):
                 f"url: {_BULK} names no index; set format_options.index, or use /<index>{_BULK}"
             )
         pattern = None if index is None else IndexPattern(index)
-        self._action = ActionWriter(pattern, self._dumps).write
+        self._actions = ActionWriter(pattern, self._dumps)
         self._end = b"}\n"
         self._reads_data = pattern is not None and pattern.reads_data
         self.content_type = "application/x-ndjson"
@@ -85,6 +86,10 @@ class SearchFormat(DocumentFormat):
         """These members as JSON, without braces."""
         return _inner_text(self.members(event))
 
+    def heads(self, lines: Lines) -> Iterable[str]:
+        """The same of each line."""
+        return map(self.head, lines)
+
     def document(self, event: Event) -> dict[str, Any]:
         """The whole document."""
         return {"@timestamp": event.rfc3339, **self.members(event), "vaulytica": event.data}
@@ -92,7 +97,7 @@ class SearchFormat(DocumentFormat):
     def encode(self, event: Event) -> bytes:
         """The document; in a bulk with the line of its action before it, each with its end."""
         stamp = event.rfc3339
-        action = self._action(event, stamp)
+        action = self._actions.write(event, stamp) if self._actions else _no_action(event)
         if self._dumps is not compact_json:
             document = self._dumps(self.document(event))[:-1]
             return action.encode() + document + self._end
@@ -100,23 +105,48 @@ class SearchFormat(DocumentFormat):
         return head.encode() + compact_json(event.data) + self._end
 
     def encode_lines(self, lines: Lines) -> Written:
-        """The same of lines, their data left as it was read; None for one to be read as an event."""
+        """The same of lines, their data left as it was read; odd are those that are to be looked into."""
         if self._dumps is not compact_json or self._reads_data:
-            return written([None] * len(lines), b"")
-        return written(list(map(self._line, lines)), b"")
+            return Written(b"", 0, list, range(len(lines)))
+        arounds = self._arounds(lines.rows)
+        datas = [str(row.data, "utf-8") for row in lines.rows]
+        odd: list[int] = []
+        if None in arounds or "\n" in "".join(datas):
+            odd = [n for n, data in enumerate(datas) if arounds[n] is None or "\n" in data]
+            fit = sorted(set(range(len(lines))).difference(odd))
+            lines = Lines([lines.rows[n] for n in fit], [lines.ids[n] for n in fit])
+            arounds, datas = [arounds[n] for n in fit], [datas[n] for n in fit]
+        text = self._text(lines, [around for around in arounds if around], datas).encode()
+        return Written(text, 0, partial(_sizes, text, bulk=self._bulk), odd)
 
-    def _line(self, line: Line) -> bytes | None:
-        data, stamp = bytes(line.data), line.timestamp
-        if line.metadata is not None or b"\n" in data:
-            return None
-        try:
-            action = self._action(line, stamp)
-            head = f'{action}{{"@timestamp":"{stamp}",{self.head(line)},"vaulytica":'
-        except (
-            ValueError
-        ):  # of one line, whose neighbours are fine: as an event it says what is wrong
-            return None
-        return head.encode() + data + self._end
+    def _text(self, lines: Lines, arounds: list[Around], datas: list[str]) -> str:
+        """By columns: a piece of all documents is made at once, and one join puts the pieces in turn."""
+        template = [
+            "",
+            "",
+            "",
+            '{"@timestamp":"',
+            "",
+            '",',
+            "",
+            ',"vaulytica":',
+            "",
+            self._end.decode(),
+        ]
+        pieces = template * len(lines)
+        if self._actions is not None:
+            pieces[0::10] = [before for before, _ in arounds]
+            pieces[1::10] = self._actions.ids(lines.ids)
+            pieces[2::10] = [after for _, after in arounds]
+        pieces[4::10] = [row.timestamp for row in lines.rows]
+        pieces[6::10] = self.heads(lines)
+        pieces[8::10] = datas
+        return "".join(pieces)
+
+    def _arounds(self, rows: list[Line]) -> Sequence[Around | None]:
+        if self._actions is not None:
+            return self._actions.arounds(rows)
+        return [_NOTHING if row.metadata is None else None for row in rows]
 
     def join(self, parts: Sequence[bytes]) -> bytes:
         """The one document; in a bulk all lines."""
@@ -129,12 +159,23 @@ class SearchFormat(DocumentFormat):
         return answers.of_bulk(response, batch)
 
 
-def _no_action(event: Event | Line, _stamp: str) -> str:
+def _no_action(event: Event) -> str:
     if event.metadata is not None and event.metadata.get("index") is not None:
         raise WebhookEventError(
             f"metadata: index needs a URL that ends in {_BULK}", event_id=event.id
         )
     return ""
+
+
+_NOTHING = "", ""
+
+
+def _sizes(text: bytes, *, bulk: bool) -> list[int]:
+    """Of each part, in bytes: in a bulk that is two lines."""
+    if not bulk:
+        return [len(text)] if text else []
+    ends = list(map(len, text.split(b"\n")))
+    return [action + document + 2 for action, document in zip(ends[0::2], ends[1::2], strict=False)]
 
 
 def _inner_text(members: dict[str, Any]) -> str:

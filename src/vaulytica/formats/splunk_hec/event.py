@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
 from itertools import chain
@@ -15,12 +14,10 @@ import msgspec
 from vaulytica.events import Event
 from vaulytica.formats.splunk_hec.options import SplunkOptions, place
 from vaulytica.jsonvalues import compact_json
-from vaulytica.lines import Line, Lines, SeverityName, Written
+from vaulytica.lines import Kept, Line, Lines, SeverityName, Written
 
 _ENVELOPE = ("event_type", "severity", "timestamp")
 _ENVELOPE_NAMES = tuple(f'"{name}"'.encode() for name in _ENVELOPE)
-_MOST_KEPT = 4096  # texts of each kind
-_LONGEST_KEPT = 1024  # characters
 
 
 def inner(event: Event) -> dict[str, Any]:
@@ -62,8 +59,8 @@ class LineWriter:
     """
 
     def __init__(self, options: SplunkOptions) -> None:
-        self._seconds = _Kept(_begin)
-        self._heads = _Kept(lambda key: _head(options, *key))
+        self._seconds = Kept(_begin)
+        self._heads = Kept(lambda key: _head(options, *key))
 
     def write(self, lines: Lines) -> Written:
         """The documents. Odd is a line with metadata, one from before 1970, or whose data might clash."""
@@ -142,22 +139,6 @@ def _members(datas: bytes) -> tuple[list[bytes], list[bytes]]:
 
 
 _SPACE = b" \t\r\n"
-
-
-class _Kept(dict[Any, bytes]):
-    """Texts made when first asked for; as many are kept as are worth it."""
-
-    def __init__(self, make: Callable[[Any], bytes]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: Any) -> bytes:
-        text = self._make(key)
-        if len(text) <= _LONGEST_KEPT:
-            if len(self) >= _MOST_KEPT:
-                self.clear()
-            self[key] = text
-        return text
 
 
 def _begin(stamp: bytes) -> bytes:
