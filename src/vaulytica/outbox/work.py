@@ -135,7 +135,7 @@ class _Load:
                     f"delivery {delivery.id} holds {len(entries)} events, and should {delivery.events}; "
                     "see vaulytica outbox audit"
                 )
-            cutter.add_all(entries, 0.0)
+            cutter.add(entries, 0.0)
         cutter.flush()
 
     def unfit(self) -> list[Verdict]:
