@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from vaulytica import jsonvalues, streams
+from vaulytica import jsonvalues, streams, testing
 from vaulytica.auth.fixed import FixedHeaderAuth
 from vaulytica.delivery import (
     attempt,
@@ -113,6 +113,7 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             ports.Auth,
             FixedHeaderAuth,
             AuthFailure,
+            testing.AuthCase,
             webhook.Transport,
             webhook.AsyncTransport,
             webhook.Request,

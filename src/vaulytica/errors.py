@@ -144,6 +144,10 @@ class TransportFailure(Failure):
         self.kind = kind
         self.retryable = retryable
 
+    def again(self) -> TransportFailure:
+        """A copy to raise; see `AuthFailure.again`."""
+        return TransportFailure(self.kind, str(self), retryable=self.retryable)
+
 
 class AuthFailure(Failure):
     """An auth scheme tells the flow that it has no credentials to send; nothing was sent.

@@ -11,6 +11,7 @@ from vaulytica.errors import WebhookConfigError
 
 # Characters on which URL parsers disagree (and which RFC 3986 allows nowhere).
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\^`{}|<>\"]")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _CREDENTIAL_NAME = re.compile(
     r"auth|token|key|secret|pass|pwd|cookie|sig|credential|jwt|session", re.IGNORECASE
@@ -101,6 +102,22 @@ def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
     name, _, password = userinfo.partition(":")
     bare = urlunsplit((parts.scheme, rest, parts.path, parts.query, ""))
     return bare, (unquote(name), unquote(password))
+
+
+def path_as_sent(url: str) -> str:
+    """The path in the request line: libcurl resolves dot segments, and writes %2f as %2F."""
+    path = _ESCAPE.sub(lambda match: match[0].upper(), urlsplit(url).path)
+    segments: list[str] = []
+    parts = path.split("/")[1:]
+    for number, part in enumerate(parts, 1):
+        plain = part.replace("%2E", ".")
+        if plain == ".." and segments:
+            segments.pop()
+        if plain not in (".", ".."):
+            segments.append(part)
+        elif number == len(parts):
+            segments.append("")
+    return "/" + "/".join(segments)
 
 
 def origin(url: str) -> str:

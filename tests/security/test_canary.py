@@ -46,13 +46,16 @@ def test_every_setting_that_takes_a_secret_has_its_canary() -> None:
         value: Any = WebhookConfig(**settings_with(name, HERE))
         for parent in (*parents, name):
             value = getattr(value, parent)
-        for secret in value if isinstance(value, (list, tuple)) else [value]:
-            assert CANARY in secret.get_secret_value(), f"say in support/canaries.py how {name} is"
+        values = value.values() if isinstance(value, dict) else value
+        for secret in values if isinstance(value, (list, tuple, dict)) else [value]:
+            text = secret if isinstance(secret, str) else secret.get_secret_value()
+            assert CANARY in text, f"say in support/canaries.py how {name} is"
 
 
 def test_no_setting_that_sounds_like_a_secret_is_plain_text() -> None:
     words = ("secret", "password", "token", "key", "passphrase", "credential")
     plain = {"api_key_header", "oauth2_token_url", "idempotency_key_header"}
+    plain |= {"oauth2_key_id", "aws_access_key_id"}  # names of keys
     secret = {path[-1] for path in secret_paths()}
     fields = {**WebhookConfig.model_fields, **WebhookAuth.model_fields}
     sounding = {name for name in fields if any(word in name for word in words)}
@@ -115,6 +118,9 @@ def test_requests_and_answers_show_nothing(where: str) -> None:
         if "token" in request.url:
             token = json.dumps({"access_token": CANARY, "expires_in": 600})
             response = Response(200, {"Set-Cookie": CANARY}, token.encode())
+        elif where.startswith("digest") and not request.body:
+            challenge = f'Digest realm="{CANARY}", nonce="{CANARY}"'
+            response = Response(401, {"WWW-Authenticate": challenge})
         else:
             response = Response(200, {"Set-Cookie": CANARY}, CANARY.encode())
         texts.extend(shown(response))

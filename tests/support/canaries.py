@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_args
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import BaseModel
 
 from vaulytica.config import WebhookConfig
@@ -22,6 +24,17 @@ CANARY = "cAnArY.obviously-fake.0123456789"
 PIECE = 8  # so many characters of it in a row are a leak: half a secret helps to guess the rest
 
 
+def _private_key() -> str:
+    """One with the canary before it, where a PEM file may say what it is."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return (
+        f"{CANARY}\n{key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()}"
+    )
+
+
+PRIVATE_KEY = _private_key()
+
+
 def leaks(text: str) -> list[str]:
     """The pieces of the canary, in any of its forms, that the text holds."""
     forms = {CANARY, quote(CANARY, safe=""), json.dumps(CANARY)[1:-1]}
@@ -30,18 +43,33 @@ def leaks(text: str) -> list[str]:
     return sorted(piece for piece in pieces if piece in text)
 
 
-def _auth(**fields: str) -> Callable[[str], dict[str, Any]]:
+def _auth(**fields: Any) -> Callable[[str], dict[str, Any]]:
     return lambda base: {
-        "auth": {name: value.replace("BASE", base) for name, value in fields.items()}
+        "auth": {
+            name: value.replace("BASE", base) if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
     }
 
 
-def _oauth2(url: str, secret: str = "obviously-other") -> Callable[[str], dict[str, Any]]:
+def _aws(**fields: str) -> Callable[[str], dict[str, Any]]:
+    given = {
+        "aws_access_key_id": "AKIDFAKE",
+        "aws_secret_access_key": "obviously-other",
+        "aws_region": "eu-west-1",
+    }
+    return _auth(auth_type="aws_sigv4", **(given | fields))
+
+
+def _oauth2(
+    url: str, secret: str = "obviously-other", **more: Any
+) -> Callable[[str], dict[str, Any]]:
     return _auth(
         auth_type="oauth2",
         oauth2_token_url=url,
         oauth2_client_id="robot",
         oauth2_client_secret=secret,
+        **more,
     )
 
 
@@ -58,8 +86,46 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     ),
     "bearer_token": _auth(auth_type="bearer_token", bearer_token=CANARY),
     "password": _auth(auth_type="basic_auth", username="robot", password=CANARY),
+    "digest's password": _auth(auth_type="digest", username="robot", password=CANARY),
+    "auth_headers": lambda base: {
+        "auth": {"auth_type": "headers", "auth_headers": {"X-Key": f"Token {CANARY}"}}
+    },
+    "auth_secrets": lambda base: {
+        "auth": {
+            "auth_type": "headers",
+            "auth_headers": {"Authorization": "Token {key}"},
+            "auth_secrets": {"key": CANARY},
+        }
+    },
+    "aws_secret_access_key": _aws(aws_secret_access_key=CANARY),
+    "aws_session_token": _aws(aws_session_token=CANARY),
     "hmac_secret": _auth(auth_type="hmac_sha256", hmac_secret=CANARY),
     "oauth2_client_secret": _oauth2("BASE/token", CANARY),
+    "oauth2_client_secret as Basic": _oauth2(
+        "BASE/token", CANARY, oauth2_client_auth="client_secret_basic"
+    ),
+    "oauth2_private_key": _auth(
+        auth_type="oauth2",
+        oauth2_token_url="BASE/token",
+        oauth2_client_id="robot",
+        oauth2_client_auth="private_key_jwt",
+        oauth2_private_key=PRIVATE_KEY,
+    ),
+    "oauth2_service_account": lambda base: {
+        "auth": {
+            "auth_type": "oauth2",
+            "oauth2_scope": "events:write",
+            "oauth2_service_account": json.dumps(
+                {
+                    "type": "service_account",
+                    "client_email": "robot",
+                    "private_key": PRIVATE_KEY,
+                    "token_uri": f"{base}/token",
+                }
+            ),
+        }
+    },
+    "oauth2_params": _oauth2("BASE/token", oauth2_params={"api_key": CANARY}),
     "oauth2_token_url's path": _oauth2(f"BASE/{CANARY}/token"),
     "oauth2_token_url's query": _oauth2(f"BASE/token?key={CANARY}"),
     "url's userinfo": lambda base: {"url": f"{base}/hook".replace("//", f"//robot:{CANARY}@", 1)},

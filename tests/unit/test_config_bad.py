@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.heart import refusal
-from vaulytica.config import WebhookAuth, WebhookConfig, WebhookRetryConfig
+from vaulytica.config import WebhookAuth, WebhookAuthType, WebhookConfig, WebhookRetryConfig
 from vaulytica.errors import WebhookConfigError, WebhookError
 
 URL = "https://siem.example.com/hook"
@@ -185,8 +185,26 @@ def test_an_unknown_setting_that_is_near_nothing_suggests_nothing() -> None:
 
 # --- WebhookAuth.
 
+AWS = {
+    "auth_type": "aws_sigv4",
+    "aws_access_key_id": "AKIDFAKE",
+    "aws_secret_access_key": CANARY,
+    "aws_region": "eu-west-1",
+}
+CLIENT = {"auth_type": "oauth2", "oauth2_token_url": URL, "oauth2_client_id": "id"}
+OAUTH = CLIENT | {"oauth2_client_secret": CANARY}
+KEYED = CLIENT | {"oauth2_client_auth": "private_key_jwt"}
+PEM_OF_CANARY = f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n"
+ACCOUNT = {
+    "auth_type": "oauth2",
+    "oauth2_scope": "s",
+    "oauth2_service_account": (
+        '{"type": "service_account", "client_email": "e", "private_key": "fake-canary", '
+        '"token_uri": "ftp://fake-canary"}'
+    ),
+}
 BAD_AUTHS: list[tuple[dict[str, Any], str]] = [
-    ({"auth_type": "digest-canary"}, "unknown auth type; known are none, api_key"),
+    ({"auth_type": "kerberos-canary"}, "unknown auth type; known are none, api_key"),
     ({"auth_type": ""}, "unknown auth type"),
     ({"auth_type": 5}, "unknown auth type"),
     ({"auth_type": ["api_key"]}, "unknown auth type"),
@@ -220,6 +238,52 @@ BAD_AUTHS: list[tuple[dict[str, Any], str]] = [
     ({"auth_type": "hmac_sha256"}, "hmac_secret is missing or empty"),
     ({"auth_type": "hmac_sha256", "hmac_secret": ""}, "hmac_secret is missing or empty"),
     ({"auth_type": "hmac_sha256", "hmac_secret": CANARY, "hmac_header": "X:Y"}, "name"),
+    ({"auth_type": "digest", "username": "user"}, "password is missing"),
+    ({"auth_type": "digest", "username": "us:er", "password": CANARY}, "colon"),
+    ({"auth_type": "digest", "username": "user", "password": "fake\ncanary"}, "control character"),
+    ({"auth_type": "headers"}, "auth_headers is missing or empty"),
+    ({"auth_type": "headers", "auth_headers": {}}, "auth_headers is missing or empty"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": ""}}, "auth header X-A is missing or empty"),
+    ({"auth_type": "headers", "auth_headers": {"X A": CANARY}}, "header name"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "fake\r\nX-Evil: canary"}}, "control character"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "{a}"}}, "auth_secrets has no {a}"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "{a}"}, "auth_secrets": {"a": "fake\x00canary"}}, "control character"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "{a}"}, "auth_secrets": {"a": ""}}, "missing or empty"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "{a}"}, "auth_secrets": {"a": CANARY, "b": CANARY}}, "no header has a place for {b}"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "{a}"}, "auth_secrets": {"a": CANARY, "fake canary": "x"}}, "letters, digits and _"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": CANARY, "x-a": CANARY}}, "given twice"),
+    ({"auth_type": "headers", "auth_headers": {"X-A": "b"}, "api_key": CANARY}, "has no use for it"),
+    ({"auth_type": "digest", "username": "u", "password": CANARY, "settings": {"a": CANARY}}, "settings is given"),
+    ({"auth_type": "aws_sigv4"}, "aws_access_key_id is missing"),
+    (AWS | {"aws_secret_access_key": ""}, "aws_secret_access_key is missing"),
+    (AWS | {"aws_region": None}, "aws_region is missing"),
+    (AWS | {"aws_region": "EU canary"}, "aws_region must be of a-z"),
+    (AWS | {"aws_service": "es/canary"}, "aws_service must be of a-z"),
+    (AWS | {"aws_service": "s3"}, "s3 signs in its own way"),
+    (AWS | {"aws_access_key_id": "fake-canary key"}, "aws_access_key_id must be of letters"),
+    (AWS | {"aws_session_token": "fake\ncanary"}, "control character"),
+    (AWS | {"aws_session_token": ""}, "aws_session_token is missing or empty"),
+    (OAUTH | {"oauth2_client_auth": "fake-canary"}, "must be one of client_secret_post, client_secret_basic, private_key_jwt, tls_client_auth"),
+    (OAUTH | {"oauth2_private_key": CANARY}, "oauth2_private_key is given, but oauth2_client_auth client_secret_post has no use"),
+    (OAUTH | {"oauth2_client_auth": "private_key_jwt"}, "oauth2_client_secret is given, but oauth2_client_auth private_key_jwt has no use"),
+    (OAUTH | {"oauth2_client_auth": "tls_client_auth"}, "has no use for it"),
+    (OAUTH | {"oauth2_service_account": CANARY}, "but a service account has no use for it"),
+    (KEYED, "oauth2_private_key is missing"),
+    (KEYED | {"oauth2_private_key": CANARY}, "oauth2_private_key is no private key in PEM"),
+    (KEYED | {"oauth2_private_key": PEM_OF_CANARY}, "oauth2_private_key is no private key in PEM"),
+    (KEYED | {"oauth2_client_auth": "tls_client_auth", "oauth2_token_url": "http://127.0.0.1/canary"}, "must be https for tls_client_auth"),
+    (OAUTH | {"oauth2_scope": "fake\u00e9canary"}, "oauth2_scope must be"),
+    (OAUTH | {"oauth2_scope": "fake  canary"}, "oauth2_scope must be"),
+    (OAUTH | {"oauth2_scope": ""}, "oauth2_scope is missing or empty"),
+    (OAUTH | {"oauth2_audience": ""}, "oauth2_audience is missing or empty"),
+    (OAUTH | {"oauth2_params": {"client_id": CANARY}}, "client_id has a setting of its own"),
+    (OAUTH | {"oauth2_params": {"grant_type": CANARY}}, "grant_type has a setting of its own"),
+    (OAUTH | {"oauth2_params": {"x": ""}}, "a value is missing or empty"),
+    (OAUTH | {"oauth2_params": {"x": "\ud800"}}, "oauth2_params"),
+    ({"auth_type": "oauth2", "oauth2_service_account": CANARY, "oauth2_scope": "s"}, "is not the JSON of a key file"),
+    ({"auth_type": "oauth2", "oauth2_service_account": '{"type": "fake-canary"}', "oauth2_scope": "s"}, "no key file"),
+    (ACCOUNT | {"oauth2_service_account": '{"type": "service_account", "client_email": "fake-canary"}'}, "private_key is missing"),
+    (ACCOUNT, "token_uri must begin with https:// or http://"),
     ({"auth_type": "oauth2"}, "is missing or empty"),
     ({"auth_type": "oauth2", "oauth2_client_id": "id", "oauth2_client_secret": CANARY}, "oauth2_token_url is missing"),
     ({"auth_type": "oauth2", "oauth2_token_url": URL, "oauth2_client_secret": CANARY}, "oauth2_client_id is missing"),
@@ -274,7 +338,7 @@ def test_no_value_of_any_setting_makes_another_error(name: str, value: Any) -> N
 
 
 @given(st.sampled_from(sorted(WebhookAuth.model_fields)), ANYTHING, st.sampled_from(
-    ["none", "api_key", "bearer_token", "basic_auth", "hmac_sha256", "oauth2"]
+    list(WebhookAuthType)
 ))  # fmt: skip
 def test_no_value_of_any_auth_setting_makes_another_error(
     name: str, value: Any, auth_type: str

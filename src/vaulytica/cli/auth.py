@@ -7,11 +7,15 @@ from typing import Any
 from vaulytica.errors import WebhookConfigError
 
 _SECRET_OF = {"api_key_header": "api_key", "hmac_header": "hmac_secret"}
+_REPEATED = {
+    "auth_headers": "--auth-header", "auth_secrets": "--auth-secret",
+    "oauth2_params": "--oauth2-param", "settings": "--auth-setting",
+}  # fmt: skip
 
 
 def option_name(setting: str) -> str:
     """What an auth setting is called on the command line."""
-    return f"--{setting.replace('_', '-')}"
+    return _REPEATED.get(setting, f"--{setting.replace('_', '-')}")
 
 
 def merged_auth(file: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +41,11 @@ def _types(auth: dict[str, Any], names: dict[str, str]) -> list[str]:
     from vaulytica.config.auth import ALIASES, AUTH_SETTINGS
 
     said = auth.get("auth_type")
+    if said is None and auth.get("settings") is not None:
+        type = option_name("auth_type") if "settings" in names else "auth_type"
+        raise WebhookConfigError(
+            f"{names.get('settings', 'settings')} is given, but {type} is missing"
+        )
     settings = [name for name in auth if name != "auth_type" and auth[name] is not None]
     if said is None:
         types = [str(type) for type, its in AUTH_SETTINGS.items() if its.keys() >= set(settings)]
@@ -49,6 +58,7 @@ def _types(auth: dict[str, Any], names: dict[str, str]) -> list[str]:
     for name in settings if type in AUTH_SETTINGS else ():
         if name not in AUTH_SETTINGS[type]:
             users = ", ".join(type for type, its in AUTH_SETTINGS.items() if name in its)
+            users = users or "those of other packages"
             shown = names.get(name, name)
             raise WebhookConfigError(f"{shown} is not used by auth type {said}, but by {users}")
     return [type]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaulytica.cli.auth_mappings import NAMES, resolved
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
 from vaulytica.lines import is_too_many_digits, too_many_digits
@@ -145,13 +146,13 @@ class _Destination:
         if "url" not in settings and "site" not in (settings.get("format_options") or {}):
             raise self.file.error("has no url", "destinations", self.name)
         auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
-        for key in auth.keys() & set(secret_fields(WebhookAuth)):
+        for key in auth.keys() & set(secret_fields(WebhookAuth)) - set(NAMES):
             auth[key] = self._secret(auth[key], f"auth.{key}")
         if "oauth2_token_url" in auth:
             auth["oauth2_token_url"] = self._resolved(
                 auth["oauth2_token_url"], "auth.oauth2_token_url"
             )
-        settings["auth"] = auth
+        settings["auth"] = auth | resolved(auth, self.file.path.parent)
         for part, names in _parts().items():
             settings[part] = self._mapping(settings.get(part) or {}, names, part)
         headers = self._mapping(settings.get("headers") or {}, None, "headers")

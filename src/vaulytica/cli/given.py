@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.cli.auth import merged_auth, option_name
+from vaulytica.cli.auth_mappings import NAMES, made_of
 from vaulytica.cli.auth_options import AuthOptions
 from vaulytica.cli.references import dereferenced, header_value, secret
 from vaulytica.errors import WebhookConfigError
@@ -102,9 +103,13 @@ def _auth(options: DestinationOptions) -> dict[str, Any]:
     from vaulytica.config import WebhookAuth
     from vaulytica.config.settings import secret_fields
 
-    plain = _given(options, {field.name: field.name for field in fields(AuthOptions)})
-    for name in plain.keys() & set(secret_fields(WebhookAuth)):
+    setting_of = {field.name: field.name for field in fields(AuthOptions)}
+    setting_of["auth_settings"] = "settings"
+    plain = _given(options, setting_of)
+    for name in plain.keys() & set(secret_fields(WebhookAuth)) - set(NAMES):
         plain[name] = _secret(plain[name], option_name(name))
+    for name in plain.keys() & set(NAMES):
+        plain[name] = made_of(name, option_name(name), plain[name])
     if (url := plain.get("oauth2_token_url")) is not None:
         plain["oauth2_token_url"] = dereferenced(url, "--oauth2-token-url")
     return plain

@@ -129,6 +129,8 @@ class DestinationOptions(NetworkOptions, AuthOptions, _Place):
         files += [path for reference in self.hmac_secret for path in file_of(reference)]
         for header in self.header:
             files += file_of(header.partition(":")[2].strip())
+        for named in (*self.auth_secrets, *self.oauth2_params, *self.auth_settings):
+            files += file_of(named.partition("=")[2])
         return files + [path for path in given if isinstance(path, Path)]
 
 

@@ -24,7 +24,7 @@ from vaulytica.config.assembly import (
     refuse_cleartext,
     with_splunk_scheme,
 )
-from vaulytica.config.auth import WebhookAuth, WebhookAuthType
+from vaulytica.config.auth import AnyAuth, WebhookAuth, WebhookAuthType, is_of
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.egress import Egress, WebhookEgress
 from vaulytica.config.headers import HeaderValue, renewed, revealed
@@ -75,7 +75,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     url: str = ""  # some formats can do with a site by name
     format: str = WebhookFormat.JSON
     format_options: dict[str, Any] = Field(default_factory=dict)
-    auth: WebhookAuth = Field(default_factory=WebhookAuth)
+    auth: AnyAuth = Field(default_factory=WebhookAuth)
     headers: dict[str, HeaderValue] = Field(default_factory=dict)
     retry_config: WebhookRetryConfig = Field(default_factory=WebhookRetryConfig)
     batch: WebhookBatchConfig = Field(default_factory=WebhookBatchConfig)
@@ -130,11 +130,6 @@ class WebhookConfig(HoldsSecrets, Settings):
             raise ValueError("must be a text, or a mapping for a structured one")
         return plain(value, name="custom_template") if isinstance(value, Mapping) else value
 
-    @field_validator("auth", mode="before")
-    @classmethod
-    def _no_auth(cls, value: Any) -> Any:
-        return WebhookAuth() if value is None else value
-
     @model_validator(mode="after")
     def _buildable(self) -> WebhookConfig:
         self.destination()
@@ -156,13 +151,15 @@ class WebhookConfig(HoldsSecrets, Settings):
                 yield name, origin(value)
             elif name == "headers" and value:
                 yield name, dict.fromkeys(value, REDACTED)
+            elif name == "auth" and not isinstance(value, WebhookAuth):
+                yield name, type(value).__name__  # its own repr may show anything
             elif value != fields[str(name)].get_default(call_default_factory=True):
                 yield name, value
 
     def destination(self) -> Destination:
         """The destination made of the parts these settings name."""
         # The guide's verifier re-serialises what it got, so signed bodies are written its way.
-        signed = self.auth.auth_type is WebhookAuthType.HMAC_SHA256
+        signed = is_of(self.auth, WebhookAuthType.HMAC_SHA256)
         format, given_url = make_format(
             self.format,
             self.url,
@@ -234,12 +231,14 @@ class WebhookConfig(HoldsSecrets, Settings):
     def _auth(self, userinfo: tuple[str, str] | None) -> Auth:
         auth = self.auth
         if userinfo is not None:
-            if auth.auth_type is not WebhookAuthType.NONE:
+            if not is_of(auth, WebhookAuthType.NONE):
                 raise WebhookConfigError("the url holds userinfo and auth is set; give only one")
             name, password = userinfo
             auth = WebhookAuth(
                 auth_type=WebhookAuthType.BASIC_AUTH, username=name, password=SecretStr(password)
             )
+        if not isinstance(auth, WebhookAuth):
+            return auth
         key = auth.revealed("api_key")
         if key is not None and self.format == WebhookFormat.SPLUNK_HEC:
             key = with_splunk_scheme(key, auth.api_key_header)

@@ -44,7 +44,7 @@ class Receivers:
         return len(self._answers)
 
     def _respond(self, record: Received) -> Answer | None:
-        if b"grant_type=client_credentials" in record.body:
+        if record.body.startswith(b"grant_type="):
             return TOKEN
         self.received.append(record)
         return self._answers.popleft() if self._answers else None

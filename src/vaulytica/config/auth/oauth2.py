@@ -9,11 +9,19 @@ from vaulytica.urls import checked_url, origin, split_userinfo
 
 
 class OAuth2Settings(Settings):
-    """For `oauth2`."""
+    """For `oauth2`: a client that proves itself in one of four ways, or a service account."""
 
     oauth2_token_url: str | None = None
     oauth2_client_id: str | None = None
     oauth2_client_secret: SecretStr | None = None
+    oauth2_client_auth: str | None = None
+    oauth2_private_key: SecretStr | None = None
+    oauth2_key_id: str | None = None
+    oauth2_assertion_audience: str | None = None
+    oauth2_service_account: SecretStr | None = None
+    oauth2_scope: str | None = None
+    oauth2_audience: str | None = None
+    oauth2_params: dict[str, str | SecretStr | list[str | SecretStr]] | None = None
 
     @field_validator("oauth2_token_url")
     @classmethod

@@ -10,13 +10,18 @@ from vaulytica.config.settings import Settings
 
 
 class SignatureSettings(Settings):
-    """For `hmac_sha256`, `standard_webhooks`, `github`, `stripe`, `slack`.
+    """For `hmac_sha256`, `standard_webhooks`, `github`, `stripe`, `slack`, and `aws_sigv4`.
 
     `hmac_secret` may be a list for `standard_webhooks` and `stripe`: all of them sign.
     """
 
     hmac_secret: SecretStr | tuple[SecretStr, ...] | None = None
     hmac_header: str = "X-Signature"
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    aws_region: str | None = None
+    aws_service: str = "es"
 
     @field_validator("hmac_secret", mode="before")
     @classmethod
