@@ -13,28 +13,9 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.events import Severity
 from vaulytica.relay.intake.settings import IntakeSettings
 from vaulytica.relay.match import checked_expression
+from vaulytica.relay.sizes import Size
 
 _WEEK = 7 * 86400.0
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-
-
-def _size(value: Any) -> Any:
-    """`10GiB`, `512M` or a number of bytes; units are powers of 1024."""
-    if not isinstance(value, str):
-        return value
-    found = _SIZE.fullmatch(value.strip())
-    if found is None:
-        raise ValueError("is a number of bytes, or one with a unit, such as 10GiB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
-
-
-Size = Annotated[
-    int,
-    BeforeValidator(_size),
-    Field(ge=1),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}),
-]
 Expression = Annotated[str, AfterValidator(checked_expression)]
 
 

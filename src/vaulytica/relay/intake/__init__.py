@@ -26,8 +26,9 @@ class Source(Protocol):
 
 def routes(settings: IntakeSettings, accept: Accept) -> Mapping[str, Handler]:
     """Handlers of HTTP requests by their paths, such as `/v1/events`."""
-    del settings, accept  # no intake is there yet
-    return {}
+    from vaulytica.relay.intake.events import EventsHandler
+
+    return {"/v1/events": EventsHandler(settings, accept)}
 
 
 def sources(settings: IntakeSettings) -> Sequence[Source]:

@@ -1,0 +1,111 @@
+"""`POST /v1/events`: takes events in over HTTP, and answers when they are on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+
+import msgspec
+
+from vaulytica.errors import OutboxError
+from vaulytica.relay.accept import Accept, Entry, Full, Receipt
+from vaulytica.relay.http import Receive, Scope, Send, respond
+from vaulytica.relay.intake import bodies
+from vaulytica.relay.intake.content import kind_of
+from vaulytica.relay.intake.reading import Reader
+from vaulytica.relay.intake.refusal import Refusal
+from vaulytica.relay.intake.settings import IntakeSettings
+from vaulytica.relay.intake.tokens import Tokens
+
+log = logging.getLogger("vaulytica.relay.intake")
+
+_BODIES = 8  # of the largest size, that may be in memory at a time
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_RETRY = 5  # seconds, where nothing better is known
+_encode = msgspec.json.Encoder().encode
+
+
+class EventsHandler:
+    """An ASGI application for that path."""
+
+    def __init__(self, settings: IntakeSettings, accept: Accept) -> None:
+        self._accept = accept
+        self._tokens = Tokens(settings.tokens)
+        self._limits = settings.limits
+        self._room = bodies.Room(_BODIES * settings.limits.body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            receipt = await self._taken(scope, receive)
+        except bodies.Gone:
+            return
+        except Refusal as refusal:
+            await respond(send, refusal.status, refusal.body(), headers=refusal.headers)
+        except Exception:
+            log.exception("a request could not be handled; its client is told 500")
+            await respond(send, 500, b'{"error":"this relay failed; its log says why"}\n')
+        else:
+            answer = {"accepted": len(receipt.ids), "ids": receipt.ids}
+            headers = [(b"idempotent-replayed", b"true")] if receipt.repeated else ()
+            await respond(send, 202, _encode(answer) + b"\n", headers=headers)
+
+    async def _taken(self, scope: Scope, receive: Receive) -> Receipt:
+        """What was accepted; else raise `Refusal`."""
+        if scope["method"] != "POST":
+            raise Refusal(405, "events are taken by POST", headers=[(b"allow", b"POST")])
+        headers = dict(scope["headers"])
+        holder = self._holder(headers)
+        read = kind_of(headers)
+        key = _idempotency_key(headers, holder)
+        most = self._limits.body
+        async with self._room.of(bodies.expected(headers, most)):
+            body = await bodies.read(receive, most)
+            if (encoding := headers.get(b"content-encoding")) is not None:
+                body = bodies.inflated(body, encoding, most)
+            if not body.strip():
+                raise Refusal(
+                    400, "the body is empty; send one event, an array, or one on each line"
+                )
+            entries: list[Entry] = []
+            for block in read(Reader(self._limits), body):
+                entries += block
+                await asyncio.sleep(0)
+            return await self._accepted(entries, key)
+
+    def _holder(self, headers: dict[bytes, bytes]) -> str:
+        if self._tokens:
+            return self._tokens.holder(headers.get(b"authorization"))
+        if (
+            b"origin" in headers
+        ):  # a page in somebody's browser could reach what listens on loopback
+            raise Refusal(403, "a web page needs a token; set intake.tokens")
+        return ""
+
+    async def _accepted(self, entries: list[Entry], key: str | None) -> Receipt:
+        if not entries:
+            return Receipt(())
+        try:
+            return await self._accept(entries, idempotency_key=key)
+        except Full as full:
+            seconds = max(1, round(full.retry_after))
+            raise Refusal(429, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
+        except OutboxError as error:
+            log.warning("events could not be kept, and their client is told 503: %s", error)
+            raise Refusal(
+                503,
+                "the relay cannot keep events now; its log says why",
+                headers=[(b"retry-after", b"%d" % _RETRY)],
+            ) from None
+
+
+def _idempotency_key(headers: dict[bytes, bytes], holder: str) -> str | None:
+    """The client's key, made one of its own: another client may use the same."""
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    text = key.decode("latin-1").strip()
+    if not _KEY.fullmatch(text):
+        raise Refusal(400, "Idempotency-Key must be 1 to 255 visible ASCII characters")
+    return f"{holder}:{text}"
