@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from vaulytica.relay.intake.settings import IntakeLimits
 
 _HEAD = 64 * 1024  # bytes of a request's head
-_REST = 1024 * 1024  # bytes of a body that come after its answer, and are thrown away
+_REST = 64 * 1024 * 1024  # bytes of a body that come after its answer (413), and are thrown away
 _RATE = 1024  # bytes of a body that give it a second more
 _UNREAD = 30.0  # seconds that an answer may wait to be read
 _LOOK = 1.0  # seconds between two looks at all connections
@@ -124,12 +124,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """See httptools."""
-        assert self._deadline is not None
-        self._deadline += len(body) / _RATE
-        if self.cycle.response_complete:
+        if self.cycle.response_complete:  # else many clients would not read the answer
             self._late += len(body)
             if self._late > _REST:
                 self.transport.close()
+        elif self._deadline is not None:
+            self._deadline += len(body) / _RATE
         super().on_body(body)
 
     def on_message_complete(self) -> None:

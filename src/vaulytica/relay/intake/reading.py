@@ -11,7 +11,7 @@ import msgspec
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.lines import Line, decode
+from vaulytica.lines import Entries, Line, Lines, decode
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.duplicates import first_duplicate
 from vaulytica.relay.intake.refusal import Refusal
@@ -135,10 +135,10 @@ def _check_unique(block: bytes, numbers: list[int] | None) -> None:
         raise _At(at if numbers is None else numbers[at], f"the key {_shown(key)} stands twice")
 
 
-def _events(entries: list[Any], numbers: list[int] | None, most: int) -> list[Entry]:
+def _events(entries: Lines | Entries, numbers: list[int] | None, most: int) -> list[Entry]:
     """Each a `Line` or an `Event`."""
-    if set(map(type, entries)) <= {Line}:
-        return entries
+    if isinstance(entries, Lines):
+        return list(entries)
     events: list[Entry] = []
     for at, entry in enumerate(entries):
         try:
