@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.states import State
 
 KEPT_FIRST, KEPT_LAST = 3, 7  # of the attempts that a delivery has seen
@@ -88,11 +89,37 @@ def bury(delivery: Delivery, *tried: Tried) -> Verdict:
     return Verdict(delivery, (part,))
 
 
+class Share(msgspec.Struct, frozen=True):
+    """Events that go the same way: a part of what is put. `key`: see `Outbox.put`."""
+
+    parcel: Parcel
+    destinations: tuple[str, ...]
+    key: str | None = None
+
+
+class Once(msgspec.Struct, frozen=True):
+    """What is put under this `key` is kept once. `digest`: of what was asked, to tell one use of it from another."""
+
+    key: str
+    digest: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """How far a source has been read: written down in one step with what was read there."""
+
+    source: str
+    position: str
+
+
 class Receipt(msgspec.Struct, frozen=True):
-    """The ids of events that are kept. `repeated`: they were kept before, under the same idempotency key."""
+    """The ids of events that are kept. `repeated`: they were kept before, under the same idempotency key.
+
+    `digest`: of what was asked then.
+    """
 
     ids: tuple[str, ...]
     repeated: bool = False
+    digest: str = ""
 
 
 class Counts(msgspec.Struct, kw_only=True):

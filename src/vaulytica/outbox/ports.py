@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-from vaulytica.outbox.delivery import Counts, Delivery, Filter, Kept, Moved, Receipt, Verdict
+from vaulytica.outbox.delivery import (
+    Counts,
+    Delivery,
+    Filter,
+    Kept,
+    Mark,
+    Moved,
+    Once,
+    Receipt,
+    Share,
+    Verdict,
+)
 from vaulytica.outbox.parcel import Entry, Parcel
 from vaulytica.outbox.states import State, Step
 
@@ -27,6 +38,22 @@ class Outbox(Protocol):
         connection: Any = None,
     ) -> Receipt:
         """Keep events for each destination. Those of one `key` are claimed one at a time, in order."""
+
+    def put_shares(
+        self,
+        shares: Sequence[Share],
+        ids: tuple[str, ...],
+        *,
+        once: Once | None = None,
+        mark: Mark | None = None,
+    ) -> Receipt:
+        """Keep all of them in one step, or nothing. `ids` are told, and again if it was kept before."""
+
+    def marks(self, prefix: str = "") -> dict[str, str]:
+        """The position of each source whose name begins with the prefix."""
+
+    def forget(self, sources: Sequence[str]) -> None:
+        """Have no marks of them any more."""
 
     def claim(
         self,
@@ -74,6 +101,22 @@ class AsyncOutbox(Protocol):
         idempotency_key: str | None = None,
     ) -> Receipt:
         """See `Outbox.put`."""
+
+    async def put_shares(
+        self,
+        shares: Sequence[Share],
+        ids: tuple[str, ...],
+        *,
+        once: Once | None = None,
+        mark: Mark | None = None,
+    ) -> Receipt:
+        """See `Outbox.put_shares`."""
+
+    async def marks(self, prefix: str = "") -> dict[str, str]:
+        """See `Outbox.marks`."""
+
+    async def forget(self, sources: Sequence[str]) -> None:
+        """See `Outbox.forget`."""
 
     async def claim(
         self,

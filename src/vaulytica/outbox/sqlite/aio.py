@@ -40,6 +40,9 @@ class AsyncSqliteOutbox:
         self._pool = ThreadPoolExecutor(1, "vaulytica-outbox")
 
     put = _awaited(Verbs.put)
+    put_shares = _awaited(Verbs.put_shares)
+    marks = _awaited(Verbs.marks)
+    forget = _awaited(Verbs.forget)
     claim = _awaited(Verbs.claim)
     settle = _awaited(Verbs.settle)
     extend = _awaited(Verbs.extend)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from vaulytica.outbox.delivery import Receipt
-from vaulytica.outbox.parcel import Parcel
+from vaulytica.outbox.delivery import Mark, Once, Receipt, Share
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
@@ -17,20 +16,20 @@ _MOST_EVENTS, _MOST_BYTES = 1000, 1024 * 1024  # of a batch that is put together
 class Put(Op[Receipt]):
     """A put that waits for its transaction."""
 
-    __slots__ = ("destinations", "idempotency_key", "key", "parcel", "remember")
+    __slots__ = ("ids", "mark", "once", "remember", "shares")
 
     def __init__(
         self,
-        parcel: Parcel,
-        destinations: Sequence[str],
+        shares: Sequence[Share],
+        ids: tuple[str, ...],
         *,
-        key: str | None,
-        idempotency_key: str | None,
+        once: Once | None,
+        mark: Mark | None,
         remember: float,
     ) -> None:
         super().__init__(self._alone)
-        self.parcel, self.destinations, self.key = parcel, tuple(destinations), key
-        self.idempotency_key, self.remember = idempotency_key, remember
+        self.shares, self.ids = shares, ids
+        self.once, self.mark, self.remember = once, mark, remember
 
     def _alone(self, session: Session) -> Receipt:
         put_all(session, [self])
@@ -39,50 +38,54 @@ class Put(Op[Receipt]):
 
 def put_all(session: Session, puts: Sequence[Put]) -> None:
     """Keep them all, in order, those that share destinations and severity together."""
-    together: dict[object, list[Put]] = {}
+    together: dict[object, list[Share]] = {}
     for put in puts:
-        if _is_new(session, put):
-            alike = (put.destinations, put.parcel.severity)
-            together.setdefault(alike if put.key is None else id(put), []).append(put)
+        if put.mark is not None:
+            session.execute("mark", source=put.mark.source, position=put.mark.position)
+        if not _is_new(session, put):
+            continue
+        for share in put.shares:
+            if len(share.parcel):
+                alike = (share.destinations, share.parcel.severity)
+                together.setdefault(alike if share.key is None else id(share), []).append(share)
     for some in together.values():
         for group in _cut(some):
-            first = group[0]
-            body = b"".join([put.parcel.body for put in group])
-            events = sum([len(put.parcel) for put in group])
-            insert(session, body, events, first)
+            body = b"".join([share.parcel.body for share in group])
+            events = sum([len(share.parcel) for share in group])
+            insert(session, body, events, group[0])
 
 
 def _is_new(session: Session, put: Put) -> bool:
     """Whether it is to be kept; in either case, what it is told."""
-    receipt = Receipt(put.parcel.ids)
-    key = put.idempotency_key
-    if key is not None:
+    once = put.once
+    if once is not None:
         now = session.now()
-        found = session.execute("idempotent", key=key, now=now).fetchone()
+        found = session.execute("idempotent", key=once.key, now=now).fetchone()
         if found is not None:
-            put.succeed(Receipt(tuple(found[0].splitlines()), repeated=True))
+            put.succeed(Receipt(tuple(found[0].splitlines()), repeated=True, digest=found[1]))
             return False
         expires = now + round(put.remember * 1000)
-        session.execute("remember_key", key=key, ids="\n".join(receipt.ids), expires=expires)
-    put.succeed(receipt)
-    return len(put.parcel) > 0
+        ids = "\n".join(put.ids)
+        session.execute("remember_key", key=once.key, ids=ids, digest=once.digest, expires=expires)
+    put.succeed(Receipt(put.ids))
+    return True
 
 
-def _cut(puts: list[Put]) -> list[list[Put]]:
+def _cut(shares: list[Share]) -> list[list[Share]]:
     """Into groups that are not too large."""
-    groups: list[list[Put]] = []
+    groups: list[list[Share]] = []
     events = size = 0
-    for put in puts:
-        events += len(put.parcel)
-        size += len(put.parcel.body)
+    for share in shares:
+        events += len(share.parcel)
+        size += len(share.parcel.body)
         if not groups or events > _MOST_EVENTS or size > _MOST_BYTES:
             groups.append([])
-            events, size = len(put.parcel), len(put.parcel.body)
-        groups[-1].append(put)
+            events, size = len(share.parcel), len(share.parcel.body)
+        groups[-1].append(share)
     return groups
 
 
-def insert(session: Session, body: bytes, events: int, like: Put) -> None:
+def insert(session: Session, body: bytes, events: int, like: Share) -> None:
     """One batch, and a delivery for each destination, each counted as accepted."""
     now = session.now()
     ids = [session.destination(name) for name in like.destinations]

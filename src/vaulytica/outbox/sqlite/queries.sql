@@ -38,10 +38,19 @@ UPDATE outbox_delivery SET state = 'fresh' WHERE id =
 (SELECT min(id) FROM outbox_delivery WHERE destination = :destination AND key = :key AND state = 'held')
 
 -- name: idempotent
-SELECT ids FROM outbox_idempotency WHERE key = :key AND expires > :now
+SELECT ids, digest FROM outbox_idempotency WHERE key = :key AND expires > :now
 
 -- name: remember_key
-INSERT OR REPLACE INTO outbox_idempotency (key, ids, expires) VALUES (:key, :ids, :expires)
+INSERT OR REPLACE INTO outbox_idempotency (key, ids, digest, expires) VALUES (:key, :ids, :digest, :expires)
+
+-- name: mark
+INSERT OR REPLACE INTO outbox_mark (source, position) VALUES (:source, :position)
+
+-- name: marks
+SELECT source, position FROM outbox_mark WHERE source >= :first AND source < :last
+
+-- name: forget_mark
+DELETE FROM outbox_mark WHERE source = :source
 
 -- name: forget_keys
 DELETE FROM outbox_idempotency WHERE key IN

@@ -141,6 +141,9 @@ class SqliteOutbox:
             put_all(self._session(connection), [op])
         return op.result()
 
+    put_shares = _done(Verbs.put_shares)
+    marks = _done(Verbs.marks)
+    forget = _done(Verbs.forget)
     claim = _done(Verbs.claim)
     settle = _done(Verbs.settle)
     extend = _done(Verbs.extend)

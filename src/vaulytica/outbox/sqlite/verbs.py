@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from vaulytica.errors import WebhookConfigError
-from vaulytica.outbox.delivery import Counts, Delivery, Filter, Kept, Moved, Verdict
+from vaulytica.outbox.delivery import (
+    Counts,
+    Delivery,
+    Filter,
+    Kept,
+    Mark,
+    Moved,
+    Once,
+    Share,
+    Verdict,
+)
 from vaulytica.outbox.parcel import Entry, Parcel
-from vaulytica.outbox.sqlite import claiming, counting, moving, settling
+from vaulytica.outbox.sqlite import claiming, counting, marking, moving, settling
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.putting import Put
 from vaulytica.outbox.states import State, Step
@@ -33,13 +43,28 @@ class Verbs:
         if isinstance(destinations, str) or not destinations:
             raise WebhookConfigError("put needs a list of the destinations' names, one at least")
         parcel = events if isinstance(events, Parcel) else Parcel.of(events)
-        return Put(
-            parcel,
-            tuple(dict.fromkeys(destinations)),
-            key=key,
-            idempotency_key=idempotency_key,
-            remember=self.remember,
-        )
+        share = Share(parcel, tuple(dict.fromkeys(destinations)), key)
+        once = None if idempotency_key is None else Once(idempotency_key)
+        return self.put_shares((share,), parcel.ids, once=once)
+
+    def put_shares(
+        self,
+        shares: Sequence[Share],
+        ids: tuple[str, ...],
+        *,
+        once: Once | None = None,
+        mark: Mark | None = None,
+    ) -> Put:
+        """Keep all of them in one step, or nothing. See `Outbox.put_shares`."""
+        return Put(shares, ids, once=once, mark=mark, remember=self.remember)
+
+    def marks(self, prefix: str = "") -> Op[dict[str, str]]:
+        """The position of each source whose name begins with the prefix."""
+        return Op(lambda session: marking.marks(session, prefix), reads=True)
+
+    def forget(self, sources: Sequence[str]) -> Op[None]:
+        """Have no marks of them any more."""
+        return Op(lambda session: marking.forget(session, sources))
 
     def claim(
         self,

@@ -49,9 +49,13 @@ CREATE INDEX outbox_delivery_batch ON outbox_delivery (batch);
 CREATE TABLE outbox_idempotency (
   key TEXT PRIMARY KEY,
   ids TEXT NOT NULL,                     -- one a line
+  digest TEXT NOT NULL DEFAULT '',       -- of what was asked
   expires INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX outbox_idempotency_expires ON outbox_idempotency (expires);
+
+-- How far sources have been read, in the same transaction as what was read.
+CREATE TABLE outbox_mark (source TEXT PRIMARY KEY, position TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE outbox_clock (seen INTEGER NOT NULL);
 INSERT INTO outbox_clock VALUES (0);
