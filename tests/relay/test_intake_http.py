@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,37 @@ def test_a_retry_is_no_second_event(relay_in: Intake) -> None:
     assert (first.status, again.status) == (202, 202)
     assert first.json == again.json
     assert again.headers["idempotent-replayed"] == "true"
+    assert len(relay_in.kept()) == 1
+
+
+def test_the_same_key_for_another_body_is_refused(relay_in: Intake) -> None:
+    relay_in.post(EVENT, {"Idempotency-Key": "k-1"})
+    answer = relay_in.post({**EVENT, "type": "other"}, {"Idempotency-Key": "k-1"})
+    assert (answer.status, len(relay_in.kept())) == (422, 1)
+    assert "another body" in answer.error
+
+
+def test_the_same_body_packed_otherwise_is_the_same(relay_in: Intake) -> None:
+    body = lines(EVENT)
+    relay_in.post(body, {**NDJSON, "Idempotency-Key": "k-1"})
+    packed = {**NDJSON, "Idempotency-Key": "k-1", "Content-Encoding": "gzip"}
+    assert relay_in.post(gzip.compress(body), packed).headers["idempotent-replayed"] == "true"
+    assert len(relay_in.kept()) == 1
+
+
+def test_a_request_that_was_refused_leaves_its_key_free(relay_in: Intake) -> None:
+    assert relay_in.post(b"{", {"Idempotency-Key": "k-1"}).status == 400
+    assert relay_in.post(EVENT, {"Idempotency-Key": "k-1"}).status == 202
+
+
+def test_the_same_key_at_the_same_time(relay_in: Intake) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(lambda _: relay_in.post(EVENT, {"Idempotency-Key": "k-1"}), range(64))
+        )
+    assert {answer.status for answer in answers} == {202}
+    assert len({tuple(answer.json["ids"]) for answer in answers}) == 1
+    assert sum("idempotent-replayed" in answer.headers for answer in answers) == 63
     assert len(relay_in.kept()) == 1
 
 

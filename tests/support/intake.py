@@ -16,6 +16,8 @@ import uvicorn
 
 from support.outbox import everything
 from vaulytica.outbox import open_outbox
+from vaulytica.outbox.delivery import Mark, Once, Share
+from vaulytica.outbox.parcel import Parcel
 from vaulytica.relay.accept import Entry, Receipt
 from vaulytica.relay.http import App
 from vaulytica.relay.intake import routes
@@ -53,19 +55,29 @@ class Intake:
         self.failing: Exception | None = None
         self._ready = threading.Event()
 
-    async def accept(
-        self, entries: Sequence[Entry], *, idempotency_key: str | None = None
+    async def __call__(
+        self, entries: Sequence[Entry], *, once: Once | None = None, mark: Mark | None = None
     ) -> Receipt:
+        """As the relay's door, to one destination."""
         if self.failing is not None:
             raise self.failing
-        kept = await self.outbox.aio.put(entries, ["siem"], idempotency_key=idempotency_key)
-        return Receipt(kept.ids, kept.repeated)
+        parcel = Parcel.of(entries)
+        kept = await self.outbox.aio.put_shares(
+            [Share(parcel, ("siem",))], parcel.ids, once=once, mark=mark
+        )
+        return Receipt(kept.ids, kept.repeated, digest=kept.digest)
+
+    async def marks(self, prefix: str) -> dict[str, str]:
+        return await self.outbox.aio.marks(prefix)
+
+    async def forget(self, sources: Sequence[str]) -> None:
+        await self.outbox.aio.forget(sources)
 
     def run(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self.socket.getsockname()[1]
         config = uvicorn.Config(
-            App(routes(self.settings, self.accept)),
+            App(routes(self.settings, self)),
             http=self.guard.protocol,
             lifespan="off",
             ws="none",

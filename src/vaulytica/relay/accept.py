@@ -15,6 +15,7 @@ import msgspec
 from vaulytica.errors import WebhookError
 from vaulytica.events import Event
 from vaulytica.lines import Line
+from vaulytica.outbox.delivery import Mark, Once
 
 Entry = Event | Line
 
@@ -22,13 +23,14 @@ Entry = Event | Line
 class Receipt(msgspec.Struct, frozen=True):
     """What was accepted is on disk. `ids`: of the events, in the order they were given.
 
-    `repeated`: they were accepted before, under the same idempotency key, and `ids` are those of then.
+    `repeated`: they were accepted before, under the same idempotency key; `ids` and `digest` are those of then.
     `unwanted`: how many of them no destination wants; these are counted, and not kept.
     """
 
     ids: tuple[str, ...]
     repeated: bool = False
     unwanted: int = 0
+    digest: str = ""
 
 
 class Full(WebhookError):
@@ -45,11 +47,18 @@ class Accept(Protocol):
     """Take events into the relay: all of them, or none."""
 
     async def __call__(
-        self, entries: Sequence[Entry], *, idempotency_key: str | None = None
+        self, entries: Sequence[Entry], *, once: Once | None = None, mark: Mark | None = None
     ) -> Receipt:
         """Return when they are on disk. Many calls at a time share a write, so wait in many tasks.
 
-        An `idempotency_key` seen in the last day gets the receipt of then (`repeated`), whatever the
-        entries are now. Raises `Full` (say 429 or 503, with Retry-After), or `OutboxError` where the
+        `once`: a key seen in the last day gets the receipt of then (`repeated`), whatever the entries
+        are now. `mark`: how far their source is read with them, in the same transaction, also where there
+        are no entries. Raises `Full` (say 429 or 503, with Retry-After), or `OutboxError` where the
         disk fails (503); after both nothing of the call is accepted, and it may be made again.
         """
+
+    async def marks(self, prefix: str) -> dict[str, str]:
+        """How far each source was read whose name begins with the prefix."""
+
+    async def forget(self, sources: Sequence[str]) -> None:
+        """These sources are gone."""

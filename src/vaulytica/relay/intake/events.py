@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 
 import msgspec
 
 from vaulytica.errors import OutboxError
+from vaulytica.outbox.delivery import Once
 from vaulytica.relay.accept import Accept, Entry, Full, Receipt
 from vaulytica.relay.http import Receive, Scope, Send, respond
 from vaulytica.relay.intake import bodies
@@ -72,7 +74,8 @@ class EventsHandler:
             for block in read(Reader(self._limits), body):
                 entries += block
                 await asyncio.sleep(0)
-            return await self._accepted(entries, key)
+            once = Once(key, hashlib.sha256(body).hexdigest()) if key else None
+            return await self._accepted(entries, once)
 
     def _holder(self, headers: dict[bytes, bytes]) -> str:
         if self._tokens:
@@ -83,11 +86,11 @@ class EventsHandler:
             raise Refusal(403, "a web page needs a token; set intake.tokens")
         return ""
 
-    async def _accepted(self, entries: list[Entry], key: str | None) -> Receipt:
+    async def _accepted(self, entries: list[Entry], once: Once | None) -> Receipt:
         if not entries:
             return Receipt(())
         try:
-            return await self._accept(entries, idempotency_key=key)
+            receipt = await self._accept(entries, once=once)
         except Full as full:
             seconds = max(1, round(full.retry_after))
             raise Refusal(429, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
@@ -98,13 +101,18 @@ class EventsHandler:
                 "the relay cannot keep events now; its log says why",
                 headers=[(b"retry-after", b"%d" % _RETRY)],
             ) from None
+        if once is not None and receipt.repeated and receipt.digest != once.digest:
+            raise Refusal(
+                422, "this Idempotency-Key was used for another body; use each for one request"
+            )
+        return receipt
 
 
-def _idempotency_key(headers: dict[bytes, bytes], holder: str) -> str | None:
-    """The client's key, made one of its own: another client may use the same."""
+def _idempotency_key(headers: dict[bytes, bytes], holder: str) -> str:
+    """The client's key, made one of its own, as another client may use the same; empty if there is none."""
     key = headers.get(b"idempotency-key")
     if key is None:
-        return None
+        return ""
     text = key.decode("latin-1").strip()
     if not _KEY.fullmatch(text):
         raise Refusal(400, "Idempotency-Key must be 1 to 255 visible ASCII characters")
