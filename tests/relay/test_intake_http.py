@@ -167,7 +167,7 @@ def test_what_is_no_event_in_an_array_is_named_by_its_place(relay_in: Intake) ->
 
 def test_a_document_that_is_no_json_is_named_by_line_and_column(relay_in: Intake) -> None:
     answer = relay_in.post(b'[{"type": "t"},\n {"type": x}]', {"Content-Type": "application/json"})
-    assert answer.error == "line 2: not valid JSON: invalid character at column 11"
+    assert answer.error == "line 2: not valid JSON: Expecting value at column 11"
 
 
 # --- Full, and failing.

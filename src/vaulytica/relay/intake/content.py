@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from vaulytica.relay.accept import Entry
+from vaulytica.relay.intake import cloudevents
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
 
@@ -21,17 +23,21 @@ _KINDS: dict[bytes, Read] = {
     b"application/x-jsonl": LINES,
     b"application/jsonlines": LINES,
     b"application/x-jsonlines": LINES,
+    cloudevents.STRUCTURED: cloudevents.structured,
+    cloudevents.BATCH: cloudevents.batch,
     # What says nothing of a body; curl's own is the last. Browsers may send these anywhere unasked.
     b"": JSON,
     b"text/plain": JSON,
     b"application/octet-stream": JSON,
     b"application/x-www-form-urlencoded": JSON,
 }
-_KNOWN = "application/json or application/x-ndjson"
+_KNOWN = "application/json, application/x-ndjson or application/cloudevents+json"
 
 
 def kind_of(headers: dict[bytes, bytes]) -> Read:
     """How to read the body; `Refusal` (415) where it is nothing that is known here."""
+    if b"ce-specversion" in headers:
+        return partial(cloudevents.binary, headers=headers)
     content_type, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     kind = _KINDS.get(content_type.strip())
     if kind is None:

@@ -66,7 +66,7 @@ class EventsHandler:
             body = await bodies.read(receive, most)
             if (encoding := headers.get(b"content-encoding")) is not None:
                 body = bodies.inflated(body, encoding, most)
-            if not body.strip():
+            if not body.strip() and b"ce-specversion" not in headers:
                 raise Refusal(
                     400, "the body is empty; send one event, an array, or one on each line"
                 )

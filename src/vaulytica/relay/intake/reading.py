@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.lines import Entries, Line, Lines, decode
+from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.duplicates import first_duplicate
 from vaulytica.relay.intake.refusal import Refusal
@@ -20,6 +21,10 @@ from vaulytica.relay.intake.settings import IntakeLimits
 _BLOCK = 256 * 1024  # bytes read at once; between two, others have their turn
 _BOM = b"\xef\xbb\xbf"
 _BYTE = re.compile(r"(.*) \(byte (\d+)\)")
+
+
+Make = Callable[[Any, int], Event]
+"""An event from a JSON value, of so many bytes at most; raises `WebhookEventError`."""
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -50,14 +55,25 @@ class Reader:
         body = body.removeprefix(_BOM)
         if body.lstrip()[:1] == b"[":
             return self.array(self.objects(body))
-        return self.lines(body) if _is_lines(body) else self.array([_one(body)])
+        return self.lines(body) if _is_lines(body) else self.array([self.one(body)])
 
     def array(self, texts: list[bytes]) -> Iterator[list[Entry]]:
         """From JSON texts of one line each."""
+        return self.values(texts, None)
+
+    def values(self, texts: list[bytes], make: Make | None) -> Iterator[list[Entry]]:
+        """The same, where `make` makes the events of what is read."""
         first = 1
         for block in _blocks(b"".join([text + b"\n" for text in texts])):
-            yield self._block(block, first, "event" if len(texts) > 1 else "")
+            yield self._block(block, first, "event" if len(texts) > 1 else "", make)
             first += block.count(b"\n")
+
+    def one(self, body: bytes) -> bytes:
+        """One JSON value on one line."""
+        try:
+            return msgspec.json.format(body.removeprefix(_BOM), indent=-1)
+        except (ValueError, RecursionError) as error:
+            raise _not_json(body, error) from None
 
     def objects(self, body: bytes) -> list[bytes]:
         """The elements of an array of objects, as JSON texts of one line each."""
@@ -78,17 +94,17 @@ class Reader:
         if self._count > self._limits.events:
             raise Refusal(413, f"more than {self._limits.events} events in one request")
 
-    def _block(self, block: bytes, first: int, where: str) -> list[Entry]:
+    def _block(self, block: bytes, first: int, where: str, make: Make | None = None) -> list[Entry]:
         """The events of whole lines; `where`: what a position is called in an error."""
         numbers: list[int] | None
         now_ms = time.time_ns() // 1_000_000
         try:
             _check(block, self._limits.event)
-            entries, numbers = decode(block, now_ms)
+            entries, numbers = decode_values(block) if make else decode(block, now_ms)
             if where != "event":  # those of an array are counted before they are cut
                 self._room_for(len(entries))
             _check_unique(block, numbers)
-            return _events(entries, numbers, self._limits.event)
+            return _events(entries, numbers, self._limits.event, make or _event)
         except _At as error:
             at = first + error.number
             line, event = at if where == "line" else None, at if where == "event" else None
@@ -135,7 +151,9 @@ def _check_unique(block: bytes, numbers: list[int] | None) -> None:
         raise _At(at if numbers is None else numbers[at], f"the key {_shown(key)} stands twice")
 
 
-def _events(entries: Lines | Entries, numbers: list[int] | None, most: int) -> list[Entry]:
+def _events(
+    entries: Lines | Entries, numbers: list[int] | None, most: int, make: Make
+) -> list[Entry]:
     """Each a `Line` or an `Event`."""
     if isinstance(entries, Lines):
         return list(entries)
@@ -144,14 +162,17 @@ def _events(entries: Lines | Entries, numbers: list[int] | None, most: int) -> l
         try:
             if isinstance(entry, WebhookEventError):
                 raise entry
-            events.append(entry if isinstance(entry, Line) else _event(entry, most))
+            events.append(entry if isinstance(entry, Line) else _whole(make(entry, most)))
         except WebhookEventError as error:
             raise _At(at if numbers is None else numbers[at], str(error)) from None
     return events
 
 
 def _event(value: Any, most: int) -> Event:
-    event = Event.from_mapping(value, max_bytes=most)
+    return Event.from_mapping(value, max_bytes=most)
+
+
+def _whole(event: Event) -> Event:
     if _has_lone_surrogate((event.type, event.source, event.data, event.metadata)):
         raise WebhookEventError("text has a lone surrogate, which is no character")
     return event
@@ -184,25 +205,35 @@ def _is_lines(body: bytes) -> bool:
     return True
 
 
-def _one(body: bytes) -> bytes:
-    """One JSON value on one line."""
-    try:
-        return msgspec.json.format(body, indent=-1)
-    except (ValueError, RecursionError) as error:
-        raise _not_json(body, error) from None
-
-
 def _not_json(body: bytes, error: Exception) -> Refusal:
+    """What is wrong with a document; msgspec says only roughly where."""
     if isinstance(error, RecursionError):
         return Refusal(400, "nested too deep")
     found = _BYTE.fullmatch(str(error))
-    if found is None:
-        why = "ends too early" if "truncated" in str(error) else str(error)
-        return Refusal(400, f"not valid JSON: {why}")
-    why, at = found[1].rpartition(": ")[2], int(found[2])
-    line = body.count(b"\n", 0, at) + 1
-    column = at - body.rfind(b"\n", 0, at)
-    return Refusal(400, f"not valid JSON: {why} at column {column}", line=line)
+    line = column = None
+    if len(body) <= _BLOCK:
+        why, line, column = _second_opinion(body)
+    elif found is None:
+        why = "it ends too early" if "truncated" in str(error) else str(error)
+    else:
+        why, at = found[1].rpartition(": ")[2], int(found[2])
+        line, column = body.count(b"\n", 0, at) + 1, at - body.rfind(b"\n", 0, at)
+    at_column = f" at column {column}" if column else ""
+    return Refusal(400, f"not valid JSON: {why}{at_column}", line=line)
+
+
+def _second_opinion(body: bytes) -> tuple[str, int | None, int | None]:
+    try:
+        json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        return error.msg.removesuffix(" at"), error.lineno, error.colno
+    except (ValueError, RecursionError) as error:
+        return why_not_json(error), None, None
+    return "text has a lone surrogate, which is no character", None, None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _shown(key: str) -> str:
