@@ -33,5 +33,12 @@ def routes(settings: IntakeSettings, accept: Accept) -> Mapping[str, Handler]:
 
 def sources(settings: IntakeSettings) -> Sequence[Source]:
     """What is to run beside the HTTP server."""
-    del settings
-    return []
+    from vaulytica.relay.intake.stdin import Stdin
+    from vaulytica.relay.intake.unix import UnixSocket
+
+    found: list[Source] = []
+    if settings.stdin is not None:
+        found.append(Stdin(settings.stdin, settings.limits))
+    if settings.socket is not None:
+        found.append(UnixSocket(settings, settings.socket))
+    return found

@@ -1,0 +1,52 @@
+"""Feed: hands events over for a source that cannot be told to come again, so it waits until they are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from vaulytica.errors import OutboxError
+from vaulytica.outbox.delivery import Mark
+from vaulytica.relay.accept import Accept, Entry, Full
+
+log = logging.getLogger("vaulytica.relay.intake")
+
+_AGAIN = 1.0  # seconds after which it is tried again, where the outbox fails
+_LONGEST = 10.0  # seconds between two tries
+
+
+class Feed:
+    """One source's way to `accept`; `origin` is what the log calls it."""
+
+    def __init__(self, accept: Accept, origin: str) -> None:
+        self._accept = accept
+        self._origin = origin
+        self._waiting = False
+
+    async def put(self, entries: Sequence[Entry], mark: Mark | None = None) -> None:
+        """Return when they are on disk, however long that takes.
+
+        Cancelled meanwhile, it ends only when it is known whether they are: nothing is left half done.
+        """
+        while True:
+            kept = asyncio.ensure_future(self._accept(entries, mark=mark))
+            try:
+                await asyncio.shield(kept)
+            except asyncio.CancelledError:
+                await asyncio.wait((kept,))
+                raise
+            except (Full, OutboxError) as error:
+                self._say(str(error))
+                wait = error.retry_after if isinstance(error, Full) else _AGAIN
+                await asyncio.sleep(min(wait, _LONGEST))
+            else:
+                if self._waiting:
+                    self._waiting = False
+                    log.info("%s: events are taken again", self._origin)
+                return
+
+    def _say(self, why: str) -> None:
+        if not self._waiting:
+            self._waiting = True
+            log.warning("%s: reading waits, as events cannot be kept: %s", self._origin, why)

@@ -1,0 +1,97 @@
+"""LineReader: events from the lines of a file or a stream, whose writer cannot be told what is wrong.
+
+A line that is no event becomes an event that says so and holds its text, so that it is never lost in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vaulytica.errors import WebhookEventError
+from vaulytica.events import Event, Severity
+from vaulytica.lines import decode_values
+from vaulytica.relay.accept import Entry
+from vaulytica.relay.intake.reading import Reader
+from vaulytica.relay.intake.refusal import Refusal
+from vaulytica.relay.intake.settings import IntakeLimits, LineSettings
+
+UNREADABLE = "unreadable_line"
+_MOST_TEXT = 64 * 1024  # characters of a line that could not be read
+_ENDLESS = 2**31
+
+
+class LineReader:
+    """`origin`: a file's path, or what else says where lines come from. `unreadable` counts lines."""
+
+    def __init__(self, settings: LineSettings, limits: IntakeLimits, origin: str) -> None:
+        self._settings = settings
+        self._limits = limits.model_copy(update={"events": _ENDLESS})
+        self._origin = origin
+        self._make = {"events": None, "json": self._of_json, "text": self._of_text}[settings.as_]
+        self.unreadable = 0
+
+    @property
+    def longest(self) -> int:
+        """Bytes that a line may have."""
+        return self._limits.event
+
+    def read(self, block: bytes, at: int = 0) -> list[Entry]:
+        """The events of whole lines; `at` is where the first of them begins, in bytes."""
+        if self._make is None:
+            try:
+                return [entry for part in Reader(self._limits).lines(block) for entry in part]
+            except Refusal:
+                pass
+        entries: list[Entry] = []
+        for text in block.split(b"\n"):
+            bare = text.removesuffix(b"\r")
+            if bare and not bare.isspace():
+                entries.append(self._one(bare, at))
+            at += len(text) + 1
+        return entries
+
+    def too_long(self, beginning: bytes, at: int) -> Event:
+        """What stands for a line of which only the beginning was kept."""
+        return self._unreadable(
+            beginning,
+            at,
+            f"the line is longer than {self._limits.event} bytes; the rest is not kept",
+        )
+
+    def _one(self, text: bytes, at: int) -> Entry:
+        try:
+            if len(text) > self._limits.event:
+                return self.too_long(text, at)
+            if self._make is not None:
+                return self._make(text)
+            ((entry,),) = Reader(self._limits).lines(text)
+            return entry
+        except (Refusal, WebhookEventError) as error:
+            return self._unreadable(text, at, str(error))
+
+    def _of_text(self, text: bytes) -> Event:
+        return self._event({"message": text.decode("utf-8", "backslashreplace")})
+
+    def _of_json(self, text: bytes) -> Event:
+        ((value,), _) = decode_values(text)
+        if isinstance(value, WebhookEventError):
+            raise value
+        if not isinstance(value, dict):
+            raise WebhookEventError("the line is no JSON object")
+        return self._event(value)
+
+    def _event(self, data: dict[str, Any]) -> Event:
+        settings = self._settings
+        return Event.create(
+            settings.type,
+            data,
+            settings.severity,
+            source=settings.source,
+            max_bytes=2 * self._limits.event,  # bytes that are no UTF-8 are written longer
+        )
+
+    def _unreadable(self, text: bytes, at: int, why: str) -> Event:
+        self.unreadable += 1
+        shown = text[:_MOST_TEXT].decode("utf-8", "backslashreplace")
+        data = {"origin": self._origin, "byte": at, "why": why, "text": shown}
+        return Event.create(UNREADABLE, data, Severity.WARNING)

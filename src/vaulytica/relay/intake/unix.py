@@ -1,0 +1,193 @@
+"""A Unix socket: HTTP where the first byte begins a request, and lines of events where it begins one of these.
+
+Who may write to its file needs no token. A stream of lines is answered at its end, by how many events of
+it are on disk: a writer that has closed both ways would take an earlier answer for an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from vaulytica.errors import WebhookConfigError
+from vaulytica.relay.accept import Accept
+from vaulytica.relay.http import App
+from vaulytica.relay.intake.feed import Feed
+from vaulytica.relay.intake.line_reader import LineReader
+from vaulytica.relay.intake.settings import IntakeSettings, SocketSettings
+from vaulytica.relay.intake.stream import CHUNK, take
+
+_BACKLOG = 1024
+_GRACE = 5.0  # seconds that requests under way get when it stops
+
+
+class UnixSocket:
+    """Listens on a socket's file, which is removed in the end."""
+
+    def __init__(self, settings: IntakeSettings, socket: SocketSettings) -> None:
+        self._settings = settings.model_copy(update={"tokens": ()})
+        self._socket = socket
+        self._streams: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"socket {self._socket.path}"
+
+    async def run(self, accept: Accept) -> None:
+        """Until it is cancelled."""
+        http = _Http(self._settings, accept)
+        path = Path(self._socket.path)
+        listening = bound(path, int(self._socket.mode, 8))
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._connected(reader, writer, accept, http)
+
+        try:
+            server = await asyncio.start_unix_server(connected, sock=listening, limit=CHUNK)
+            try:
+                await server.serve_forever()
+            finally:
+                server.close()
+                await self._end(http)
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _connected(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        accept: Accept,
+        http: _Http,
+    ) -> None:
+        seconds = self._settings.limits.header_seconds
+        try:
+            first = await asyncio.wait_for(_beginning(reader), seconds)
+        except (TimeoutError, OSError):
+            writer.transport.abort()
+            return
+        if first[:1] in (b"{", b"["):
+            task = asyncio.ensure_future(self._stream(first, reader, writer, accept))
+            self._streams.add(task)
+            task.add_done_callback(self._streams.discard)
+            with suppress(asyncio.CancelledError):
+                await task
+        elif first and not writer.transport.is_closing():
+            http.take_over(writer.transport, first)
+        else:
+            writer.transport.abort()
+
+    async def _stream(
+        self,
+        first: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        accept: Accept,
+    ) -> None:
+        lines = LineReader(self._socket, self._settings.limits, f"socket {self._socket.path}")
+        try:
+            count = await take(_chunks(first, reader), lines, Feed(accept, repr(self)))
+            if not writer.transport.is_closing():
+                writer.write(b'{"accepted":%d,"unreadable":%d}\n' % (count, lines.unreadable))
+                await asyncio.wait_for(writer.drain(), _GRACE)
+        except (OSError, TimeoutError):  # its writer is gone, and what it had sent is taken
+            pass
+        finally:
+            writer.close()
+
+    async def _end(self, http: _Http) -> None:
+        for task in list(self._streams):
+            task.cancel()
+        if tasks := [*http.shut_down(), *self._streams]:
+            await asyncio.wait(tasks, timeout=_GRACE)
+
+
+class _Http:
+    """uvicorn's part of it: connections that were accepted elsewhere."""
+
+    def __init__(self, settings: IntakeSettings, accept: Accept) -> None:
+        from uvicorn.config import Config
+        from uvicorn.server import ServerState
+
+        from vaulytica.relay.intake import routes
+        from vaulytica.relay.intake.guard import Guard
+
+        app = App(routes(settings, accept))
+        self._config = Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+        self._config.load()
+        self._state = ServerState()
+        self._guard = Guard(settings.limits)
+
+    def take_over(self, transport: Any, first: bytes) -> None:
+        """A connection, and what has come on it."""
+        protocol = self._guard.protocol(config=self._config, server_state=self._state, app_state={})
+        transport.set_protocol(protocol)
+        transport.resume_reading()
+        protocol.connection_made(transport)
+        protocol.data_received(first)
+
+    def shut_down(self) -> Iterable[asyncio.Task[None]]:
+        """Take no more requests; those that are under way."""
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        return list(self._state.tasks)
+
+
+async def _beginning(reader: asyncio.StreamReader) -> bytes:
+    """What has come, from the first byte on that is no space; empty at the end."""
+    while chunk := await reader.read(CHUNK):
+        if chunk := chunk.lstrip():
+            break
+    return chunk
+
+
+async def _chunks(first: bytes, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    yield first
+    while chunk := await reader.read(CHUNK):
+        yield chunk
+
+
+def bound(path: Path, mode: int) -> socket.socket:
+    """A socket that listens at the path, with that mode; the file of one that listens no more is removed."""
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(0o777)  # nobody may connect before the mode is set
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        path.chmod(mode)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        why = "the path is too long" if "too long" in str(error) else error.strerror
+        raise WebhookConfigError(f"intake.socket: cannot listen on {path}: {why}") from None
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise WebhookConfigError(f"intake.socket: {path} is there, and is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.settimeout(1.0)
+            probe.connect(str(path))
+        except OSError as error:
+            if error.errno not in (errno.ECONNREFUSED, errno.ENOENT):
+                raise WebhookConfigError(
+                    f"intake.socket: cannot listen on {path}: {error.strerror or error}"
+                ) from None
+        else:
+            raise WebhookConfigError(f"intake.socket: another program listens on {path}")
+    with suppress(FileNotFoundError):
+        path.unlink()

@@ -1,0 +1,242 @@
+"""Lines from standard input and from a Unix socket, and HTTP over that socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.intake import Intake
+from support.sources import running, wait_for
+from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.relay.accept import Full
+from vaulytica.relay.intake import sources
+from vaulytica.relay.intake.settings import IntakeLimits, IntakeSettings, LineSettings
+from vaulytica.relay.intake.stdin import Stdin
+
+EVENT = b'{"type":"t","data":{"n":%d}}\n'
+
+
+@pytest.fixture
+def pipe() -> Any:
+    read, write = os.pipe()
+    yield read, os.fdopen(write, "wb", buffering=0)
+    os.close(read)
+
+
+def stdin(read: int, **settings: Any) -> Stdin:
+    limits = IntakeLimits(**settings.pop("limits", {}))
+    return Stdin(LineSettings(**settings), limits, read)
+
+
+# --- Standard input.
+
+
+def test_lines_are_taken_as_they_come(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    with write, running(stdin(read), behind) as source:
+        write.write(EVENT % 0 + EVENT % 1)
+        assert len(source.until(2)) == 2  # and nothing waits for the end
+        write.write((EVENT % 2)[:10])
+        write.write((EVENT % 2)[10:] + b"\n  \n")
+        source.until(3)
+        write.write((EVENT % 3).rstrip())  # the last has no end of a line
+        write.close()
+        source.join()
+    assert [event["data"]["n"] for event in behind.kept()] == [0, 1, 2, 3]
+
+
+def test_many_lines(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    with running(stdin(read), behind) as source, write:
+        write.write(b"".join(EVENT % n for n in range(50_000)))
+        write.close()
+        source.join()
+    assert [event["data"]["n"] for event in behind.kept()] == list(range(50_000))
+
+
+def test_a_line_that_is_no_event_is_kept_as_one_that_says_so(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    with running(stdin(read), behind) as source, write:
+        write.write(
+            EVENT % 0 + b"plain text \xff\n" + EVENT % 1 + b'{"type":"t","data":{"a":1,"a":2}}\n'
+        )
+        write.close()
+        source.join()
+    first, bad, second, twice = behind.kept()
+    assert (first["data"], second["data"]) == ({"n": 0}, {"n": 1})
+    assert (bad["type"], bad["severity"]) == ("unreadable_line", "warning")
+    assert bad["data"]["text"] == "plain text \\xff"
+    assert (bad["data"]["origin"], bad["data"]["byte"]) == ("stdin", len(EVENT % 0))
+    assert "not UTF-8" in bad["data"]["why"]
+    assert "the key 'a' stands twice" in twice["data"]["why"]
+
+
+def test_a_line_too_long_is_cut_and_the_next_read(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    with running(stdin(read, limits={"event": 1000}), behind) as source, write:
+        write.write(EVENT % 0)
+        for _ in range(50):
+            write.write(b"x" * 10_000)
+        write.write(b"\n" + EVENT % 1)
+        write.close()
+        source.join()
+    first, bad, second = behind.kept()
+    assert (first["data"], second["data"]) == ({"n": 0}, {"n": 1})
+    assert "longer than 1000 bytes" in bad["data"]["why"]
+
+
+def test_text(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    settings = {"as": "text", "type": "app_log", "severity": "ERROR", "source": "app"}
+    with running(stdin(read, **settings), behind) as source, write:
+        write.write("Größe: 5\r\n{}\n\xff".encode("latin-1"))
+        write.close()
+        source.join()
+    kept = behind.kept()
+    assert [event["data"]["message"] for event in kept] == ["Gr\\xf6\\xdfe: 5", "{}", "\\xff"]
+    assert {(event["type"], event["severity"], event["source"]) for event in kept} == {("app_log", "error", "app")}  # fmt: skip
+
+
+def test_json(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    with running(stdin(read, **{"as": "json", "type": "app_log"}), behind) as source, write:
+        write.write(b'{"level": "info", "type": "x"}\n[1]\n{')
+        write.close()
+        source.join()
+    one, array, broken = behind.kept()
+    assert (one["type"], one["data"]) == ("app_log", {"level": "info", "type": "x"})
+    assert {array["type"], broken["type"]} == {"unreadable_line"}
+
+
+@pytest.mark.parametrize("trouble", [Full("full", 0.05), OutboxError("disk full")])
+def test_what_cannot_be_kept_waits(behind: Intake, pipe: Any, trouble: Exception) -> None:
+    read, write = pipe
+    behind.failing = trouble
+    with running(stdin(read), behind) as source, write:
+        write.write(EVENT % 0)
+        time.sleep(0.2)
+        behind.failing = None
+        assert len(source.until(1)) == 1
+
+
+# --- A Unix socket.
+
+
+def socket_settings(tmp_path: Path, **more: Any) -> tuple[IntakeSettings, str]:
+    path = str(tmp_path / "intake.sock")
+    return IntakeSettings(
+        socket={"path": path, **more} if more else path, tokens=["fake-token"]
+    ), path
+
+
+def connected(path: str) -> socket.socket:
+    wait_for(lambda: Path(path).exists() and os.access(path, os.W_OK))
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(10)
+    client.connect(path)
+    return client
+
+
+def test_lines_over_a_socket_are_taken_as_they_come_and_answered_at_their_end(
+    behind: Intake, tmp_path: Path
+) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    with running(source, behind) as run, connected(path) as client:
+        client.sendall(EVENT % 0)
+        run.until(1)
+        client.sendall(b"no event\n" + EVENT % 1 + (EVENT % 2).rstrip())
+        client.shutdown(socket.SHUT_WR)
+        assert json.loads(client.recv(65536)) == {"accepted": 4, "unreadable": 1}
+        assert client.recv(1) == b""
+    assert len(behind.kept()) == 4
+    assert not Path(path).exists()
+
+
+def test_a_writer_that_closes_without_reading_an_answer_loses_nothing(
+    behind: Intake, tmp_path: Path
+) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    with running(source, behind) as run, connected(path) as client:
+        for n in range(3000):
+            client.sendall(EVENT % n)
+            if n % 100 == 0:
+                time.sleep(0.01)
+        client.close()
+        assert len(run.until(3000)) == 3000
+
+
+@pytest.mark.parametrize("size", [1, 3000])
+def test_http_over_a_socket_needs_no_token(behind: Intake, tmp_path: Path, size: int) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    body = b"".join(EVENT % n for n in range(size))
+    head = b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n"
+    with running(source, behind), connected(path) as client:
+        for _ in range(2):  # on one connection
+            client.sendall(head % len(body) + body)
+            answer = client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 202 ")
+            while b"]}\n" not in answer:
+                answer += client.recv(65536)
+            assert f'"accepted":{size}'.encode() in answer
+    assert len(behind.kept()) == 2 * size
+
+
+def test_a_socket_that_says_nothing_is_closed(behind: Intake, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    (source,) = sources(IntakeSettings(socket=path, limits={"header_seconds": 0.2}))
+    with running(source, behind), connected(path) as client:
+        assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize("mode", ["0600", "660", "0666"])
+def test_the_mode_of_its_file(behind: Intake, tmp_path: Path, mode: str) -> None:
+    settings, path = socket_settings(tmp_path, mode=mode)
+    (source,) = sources(settings)
+    with running(source, behind), connected(path):
+        assert stat.S_IMODE(Path(path).stat().st_mode) == int(mode, 8)
+
+
+def test_a_stale_file_is_replaced(behind: Intake, tmp_path: Path) -> None:
+    settings, path = socket_settings(tmp_path)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+    (source,) = sources(settings)
+    with running(source, behind) as run:
+        wait_for(lambda: stat.S_IMODE(Path(path).stat().st_mode) == 0o660)
+        with connected(path) as client:
+            client.sendall(EVENT % 0)
+            run.until(1)
+
+
+def test_a_living_socket_and_what_is_none_are_left_alone(behind: Intake, tmp_path: Path) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    with socket.socket(socket.AF_UNIX) as living:
+        living.bind(path)
+        living.listen()
+        with (
+            pytest.raises(WebhookConfigError, match="another program"),
+            running(source, behind) as run,
+        ):
+            run.join()
+    Path(path).unlink()
+    Path(path).write_text("precious")
+    with pytest.raises(WebhookConfigError, match="no socket"), running(source, behind) as run:
+        run.join()
+    assert Path(path).read_text() == "precious"
+
+
+def test_a_path_too_long(behind: Intake) -> None:
+    (source,) = sources(IntakeSettings(socket="/tmp/" + "x" * 200))
+    with pytest.raises(WebhookConfigError, match="too long"), running(source, behind) as run:
+        run.join()
