@@ -1,4 +1,4 @@
-"""`vaulytica demo`: the example events through every format and every auth scheme, to a local receiver.
+"""`vaulytica demo`: the example events through every format and the common auth schemes, to a local receiver.
 
 It succeeds only if the receiver really holds every event once, unharmed, and has seen valid credentials.
 """
@@ -28,7 +28,7 @@ BUSY_WITH = "none"  # the scheme whose destinations are busy at first, where the
 def demo(
     json: Annotated[bool, typer.Option("--json", help="The table as a JSON object.")] = False,
 ) -> int:
-    """Send example events through every format and auth scheme."""
+    """Send example events through every format and seven auth schemes."""
     from vaulytica.cli.demo_receiver import DemoReceiver
     from vaulytica.cli.examples import example_events
     from vaulytica.events import Event
