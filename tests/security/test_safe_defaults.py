@@ -78,7 +78,7 @@ def test_the_headers_are_those_we_mean_and_no_others(serve: Serve, sender_of: Se
 BREAKS = ["\r\nX-Forged: 1", "\nX-Forged: 1", "\rX-Forged: 1", "\0", "\x0b", "\x7f"]
 
 
-def auth_with(**fields: str) -> WebhookAuth:
+def auth_with(**fields: Any) -> WebhookAuth:
     return WebhookAuth(**fields)
 
 
@@ -95,6 +95,20 @@ HEADER_FIELDS: dict[str, Callable[[str], Any]] = {
     },
     "password": lambda text: {
         "auth": auth_with(auth_type="basic_auth", username="robot", password=text)
+    },
+    "digest's user name": lambda text: {
+        "auth": auth_with(auth_type="digest", username=text, password=SECRET)
+    },
+    "header template": lambda text: {
+        "auth": auth_with(auth_type="headers", auth_headers={"X-Key": text})
+    },
+    "header template's name": lambda text: {
+        "auth": auth_with(auth_type="headers", auth_headers={text: SECRET})
+    },
+    "header template's secret": lambda text: {
+        "auth": auth_with(
+            auth_type="headers", auth_headers={"X-Key": "Token {k}"}, auth_secrets={"k": text}
+        )
     },
     "hmac header": lambda text: {
         "auth": auth_with(auth_type="hmac_sha256", hmac_secret=SECRET, hmac_header=text)

@@ -12,11 +12,20 @@ from typing import Any
 
 import pytest
 
+from support.canaries import PRIVATE_KEY
 from support.drivers import Sending
 from support.faulty import OK, Arrived, Faulty, http, replies
 from support.secrets import replace
-from vaulytica.integrations.webhook import SecretRef, WebhookAuth, WebhookError
+from vaulytica.integrations.webhook import (
+    Response,
+    SecretRef,
+    WebhookAuth,
+    WebhookConfig,
+    WebhookError,
+    WebhookSender,
+)
 from vaulytica.secrets import reference
+from vaulytica.transport.memory import MemoryTransport
 
 Serve = Callable[..., Faulty]
 SenderOf = Callable[..., Sending]
@@ -155,6 +164,28 @@ def test_a_new_secret_that_cannot_be_used_is_told_once_and_the_old_one_stays(
     replace(file, NEW)
     sender.send_event("a", {})
     assert server.arrived[-1].header("X-API-Key") == NEW
+
+
+def test_a_new_secret_cannot_lead_to_a_token_endpoint_in_clear(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def account(endpoint: str) -> str:
+        made = {"type": "service_account", "client_email": "robot", "private_key": PRIVATE_KEY}
+        return json.dumps(made | {"token_uri": endpoint})
+
+    file.write_text(account("https://auth.example.com/token"))
+    auth = WebhookAuth(
+        auth_type="oauth2",
+        oauth2_service_account=SecretRef(f"file:{file}"),
+        oauth2_scope="events:write",
+    )
+    config = WebhookConfig(url="https://siem.example.com/", auth=auth)
+    transport = MemoryTransport([Response(503)])
+    with WebhookSender(config, transport=transport) as sender:
+        replace(file, account("http://auth.example.com/token"))
+        sender.test_connection()
+    assert {request.url for request in transport.requests} == {"https://auth.example.com/token"}
+    assert "oauth2_token_url: credentials over plain http would be readable" in caplog.text
 
 
 def test_a_file_that_goes_away_stops_nothing(

@@ -171,12 +171,12 @@ class WebhookConfig(HoldsSecrets, Settings):
             max_bytes=self.max_event_bytes,
         )
         url, userinfo = split_userinfo(given_url)
-        auth = self._auth(userinfo)
-        self._refuse_cleartext(url, auth)
+        make = partial(self._checked_auth, url, userinfo)
+        auth = make()
         given = revealed(self.headers)
         headers = make_headers(given, auth, format, self._id_headers())
         if references := list(references_in([self.auth, self.headers])):
-            auth = renewed(partial(self._auth, userinfo), references, self.headers)
+            auth = renewed(make, references, self.headers)
             headers = tuple(pair for pair in headers if pair[0] not in auth.header_names)
         urls = (self.url, *getattr(auth, "urls", ()), self.proxy)
         return Destination(
@@ -227,6 +227,11 @@ class WebhookConfig(HoldsSecrets, Settings):
         from vaulytica.compression import compressor
 
         return compressor(self.compression)
+
+    def _checked_auth(self, url: str, userinfo: tuple[str, str] | None) -> Auth:
+        auth = self._auth(userinfo)
+        self._refuse_cleartext(url, auth)  # a secret may name a token endpoint
+        return auth
 
     def _auth(self, userinfo: tuple[str, str] | None) -> Auth:
         auth = self.auth
