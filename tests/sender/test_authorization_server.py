@@ -238,8 +238,8 @@ def client_certificate(
         ).private_key_and_cert_chain_pem.write_to_path(str(path))
         made = Exchange.__init__
 
-        def with_certificate(self: Exchange, **settings: Any) -> None:
-            made(self, **settings)
+        def with_certificate(self: Exchange, *settings: Any, **more: Any) -> None:
+            made(self, *settings, **more)
             import pycurl
 
             self.curl.setopt(pycurl.SSLCERT, str(path))
