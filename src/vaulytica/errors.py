@@ -102,13 +102,23 @@ class SignatureProblem(StrEnum):
     IN_PROGRESS = "in progress"  # it is being handled now
 
 
+_ANSWERS = {
+    SignatureProblem.MALFORMED: 400,
+    SignatureProblem.REPLAYED: 200,  # its sender has missed the answer: another 2xx ends its retries
+    SignatureProblem.IN_PROGRESS: 425,  # "Too Early" (RFC 8470): it may come again
+}
+
+
 class SignatureError(WebhookError):
-    """A request that was received is not signed as it should be, or has been received before."""
+    """A request that was received is not signed as it should be, or has been received before.
+
+    `status` is the HTTP status to answer with.
+    """
 
     kind = "signature"
 
     def __init__(self, problem: SignatureProblem, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, status=_ANSWERS.get(problem, 401))
         self.problem = problem
 
     def __reduce__(self) -> tuple[type[SignatureError], tuple[SignatureProblem, str]]:

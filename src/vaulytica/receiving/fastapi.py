@@ -1,0 +1,52 @@
+"""A dependency for FastAPI, for single routes: `verified: Annotated[Verified, Depends(signed(SECRET))]`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from fastapi import HTTPException, Request
+
+from vaulytica.receiving.guard import Guard, Refusal, answer
+from vaulytica.receiving.verification import Verified
+
+
+def signed(
+    secrets: str | Sequence[str], **settings: Any
+) -> Callable[[Request], AsyncIterator[Verified]]:
+    """The dependency; settings are those of `Guard`. The body is in `Verified.body`.
+
+    With `seen`, an exception in the route lets the next attempt in, `HTTPException` too; an answer
+    returned does not, whatever its status.
+    """
+    guard = Guard(secrets, **settings)
+
+    async def verified(request: Request) -> AsyncIterator[Verified]:
+        try:
+            found = guard.verifier.verify(request.headers.raw, await _body(request, guard))
+            if guard.once is not None:
+                await asyncio.to_thread(guard.once.begin, found)
+        except Refusal as error:
+            status, headers, _ = answer(error)
+            more = {name: value for name, value in headers if not name.startswith("Content-")}
+            raise HTTPException(status, str(error), more) from None
+        is_done = False
+        try:
+            yield found
+            is_done = True
+        finally:
+            if guard.once is not None:
+                step = guard.once.done if is_done else guard.once.failed
+                await asyncio.to_thread(step, found)
+
+    return verified
+
+
+async def _body(request: Request, guard: Guard) -> bytes:
+    guard.refuse_length(request.headers.get("content-length"))
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        guard.refuse_size(len(body))
+    return bytes(body)

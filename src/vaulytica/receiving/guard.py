@@ -1,0 +1,86 @@
+"""Guard: what the middlewares share: how requests are verified, how large they may be, what is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from vaulytica.errors import SignatureError, WebhookConfigError
+from vaulytica.receiving.once import LEASE, REMEMBER, Once, refuse_untimed
+from vaulytica.receiving.seen import SeenIds
+from vaulytica.receiving.verification import TOLERANCE, Verifier
+
+VERIFIED = (
+    "vaulytica.verified"  # where the app finds what was verified: in `scope`, or in `environ`
+)
+MAX_BODY = 1024 * 1024  # bytes
+
+
+class Guard:
+    """`secrets`, `scheme`, `tolerance`, `hmac_header`: see `verify`. `seen`, `remember`, `lease`: see `once`.
+
+    A body of more than `max_body` bytes is answered 413 before it is read whole.
+    """
+
+    def __init__(
+        self,
+        secrets: str | Sequence[str],
+        *,
+        scheme: str | Sequence[str] | None = None,
+        tolerance: float = TOLERANCE,
+        hmac_header: str = "X-Signature",
+        max_body: int = MAX_BODY,
+        seen: SeenIds | None = None,
+        remember: float = REMEMBER,
+        lease: float = LEASE,
+    ) -> None:
+        self.verifier = Verifier(
+            secrets, scheme=scheme, tolerance=tolerance, hmac_header=hmac_header
+        )
+        self.max_body = max_body
+        self.once = None
+        if seen is not None:
+            refuse_untimed(self.verifier.schemes)
+            if remember < 2 * tolerance:
+                raise WebhookConfigError("remember must be twice the tolerance at least")
+            self.once = Once(seen, remember=remember, lease=lease)
+
+    def refuse_length(self, length: str | bytes | None) -> None:
+        """Raise `TooLarge` if the Content-Length says so, `BadRequest` if it says nothing sensible."""
+        if length is None or length in ("", b""):
+            return
+        if not length.isascii() or not length.isdigit():
+            raise BadRequest("Content-Length is not a number")
+        self.refuse_size(int(length[:20]))
+
+    def refuse_size(self, size: int) -> None:
+        """Raise `TooLarge` if a body of so many bytes is."""
+        if size > self.max_body:
+            raise TooLarge(f"the body is larger than {self.max_body} bytes")
+
+
+class BadRequest(Exception):
+    """The request cannot be read; the text is for its sender."""
+
+    status = 400
+
+
+class TooLarge(BadRequest):
+    """Its body is larger than allowed."""
+
+    status = 413
+
+
+Refusal = (BadRequest, SignatureError)
+
+
+def answer(error: BadRequest | SignatureError) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Status, headers and body of a refusal: one line of why, as JSON."""
+    status = error.status or 400
+    body = json.dumps({"ok": status < 300, "error": str(error)}).encode("ascii")
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    if status == 425:
+        headers.append(("Retry-After", "1"))
+    if isinstance(error, BadRequest):  # there may be more of it, which nobody will read
+        headers.append(("Connection", "close"))
+    return status, tuple(headers), body
