@@ -19,6 +19,12 @@ def single(options: argparse.Namespace) -> list[str]:
     return single(options.rounds, options.seconds)
 
 
+def signatures(options: argparse.Namespace) -> list[str]:
+    from bench.single import signatures
+
+    return signatures(options.rounds, options.seconds)
+
+
 def batches(options: argparse.Namespace) -> list[str]:
     from bench.batches import batches
 
@@ -43,6 +49,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "bulk": bulk,
     "memory": memory,
     "single": single,
+    "signatures": signatures,
 }
 
 

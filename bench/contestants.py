@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,9 @@ HEADERS = {
     "X-API-Key": KEY,
 }
 API_KEY = {"auth_type": "api_key", "api_key": KEY}
+NO_AUTH = {"auth_type": "none"}
+WHSEC = "whsec_" + base64.b64encode(KEY.ljust(32, "-").encode()).decode()
+WHSK = "whsk_" + base64.b64encode(KEY.ljust(32, "-").encode()).decode()
 HMAC = {"auth_type": "hmac_sha256", "hmac_secret": KEY}
 
 Contestant = Callable[[str, int], None]
@@ -92,7 +96,7 @@ def httpx2_client(url: str, n: int) -> None:
             assert client.post(url, json=PAYLOAD, headers=HEADERS).status_code == 200
 
 
-def vaulytica_sync(auth: dict[str, str]) -> Contestant:
+def vaulytica_sync(auth: dict[str, Any]) -> Contestant:
     def contestant(url: str, n: int) -> None:
         with WebhookSender(WebhookConfig(url=url, auth=auth)) as sender:
             for _ in range(n):
@@ -182,6 +186,20 @@ SYNC: dict[str, Contestant] = {
     "httpx2.Client": httpx2_client,
     "requests.Session with tenacity": requests_session_tenacity,
     "requests.post": requests_post,
+}
+
+
+def standard_webhooks(*secrets: str) -> Contestant:
+    return vaulytica_sync({"auth_type": "standard_webhooks", "hmac_secret": list(secrets)})
+
+
+# One sender, and what signing adds to it: the first signs nothing.
+SIGNED: dict[str, Contestant] = {
+    "no auth": vaulytica_sync(NO_AUTH),
+    "HMAC-SHA256, the guide's": vaulytica_sync(HMAC),
+    "Standard Webhooks v1": standard_webhooks(WHSEC),
+    "Standard Webhooks v1, two keys": standard_webhooks(WHSEC, WHSEC),
+    "Standard Webhooks v1a": standard_webhooks(WHSK),
 }
 ASYNC: dict[str, Contestant] = {
     "bare AsyncCurlMulti": on_asyncio(bare_async_pycurl),

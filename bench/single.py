@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from bench.contestants import ASYNC, SYNC, Contestant
+from bench.contestants import ASYNC, SIGNED, SYNC, Contestant
 from bench.machine import OURS, on_core, table, turns
 from bench.receiver import receiver
 
@@ -48,6 +48,16 @@ def single(rounds: int, seconds: float) -> list[str]:
             "#### Memory",
             "",
             memory(url),
+        ]
+
+
+def signatures(rounds: int, seconds: float) -> list[str]:
+    """What signing costs: the same sender one event after another, signed in each way and not at all."""
+    with receiver() as nginx, on_core(OURS):
+        return [
+            f"To {nginx.name}, {seconds:g} s each; {turns(rounds)}.",
+            "",
+            *compare(SIGNED, f"{nginx.url}/events", rounds, seconds),
         ]
 
 

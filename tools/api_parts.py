@@ -28,7 +28,8 @@ from vaulytica.errors import AuthFailure, FailureKind, SignatureError, Signature
 from vaulytica.formats.document import DocumentFormat, Layout
 from vaulytica.integrations import webhook
 from vaulytica.lines import Line
-from vaulytica.receiving import receiver, verification
+from vaulytica.receiving import asgi, guard, receiver, replays, seen, verification, wsgi
+from vaulytica.receiving import fastapi as receiving_fastapi
 from vaulytica.registry import Table
 from vaulytica.transport.memory import AsyncMemoryTransport, MemoryTransport
 
@@ -166,6 +167,15 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             verification.Verified,
             SignatureError,
             SignatureProblem,
+            replays.once,
+            seen.SeenIds,
+            seen.MemorySeenIds,
+            seen.SQLiteSeenIds,
+            seen.SeenIdsFull,
+            guard.Guard,
+            asgi.SignatureASGIMiddleware,
+            wsgi.SignatureWSGIMiddleware,
+            receiving_fastapi.signed,
             receiver.Receiver,
             receiver.Received,
             receiver.Answer,

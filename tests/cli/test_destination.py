@@ -7,6 +7,7 @@ import pty
 
 import pytest
 
+from support.signing import secret_of
 from vaulytica.cli.references import secret
 from vaulytica.errors import WebhookConfigError
 from vaulytica.receiving import verify
@@ -48,6 +49,32 @@ def test_a_literal_credential_header_is_refused(vaulytica, tmp_path, name):
     done = vaulytica("send", "--config", "c.yaml")
     assert done.code == 2
     assert f"headers.{name} takes a reference (env:NAME or file:PATH)" in done.error
+
+
+@pytest.mark.parametrize("scheme", ["standard_webhooks", "stripe"])
+def test_keys_that_rotate(vaulytica, events, scheme, tmp_path):
+    keys = [secret_of(scheme, fill) for fill in ("new", "old")]
+    (tmp_path / "new").write_text(keys[0])
+    with Receiver(hmac_secret=keys[1], scheme=scheme) as receiver:
+        options = ("--auth-type", scheme, "--hmac-secret", "file:new", "--hmac-secret", "env:OLD")
+        done = vaulytica("send", events, "--url", receiver.url, *options, OLD=keys[1])
+        assert (done.code, done.err) == (0, "")
+        (tmp_path / "c.yaml").write_text(
+            f"destinations:\n  a:\n    url: {receiver.url}\n    auth:\n"
+            f"      auth_type: {scheme}\n      hmac_secret: ['file:new', 'env:OLD']\n"
+        )
+        assert vaulytica("send", events, "--config", "c.yaml", OLD=keys[1]).code == 0
+    first = receiver.received[0]
+    assert all(received.verified for received in receiver.received)
+    assert verify(first.headers, first.body, keys[0], scheme=scheme)
+
+
+def test_a_list_of_keys_where_one_is_looked_at(vaulytica, events):
+    options = ("--hmac-secret", "env:SECRET", "--hmac-secret", "env:SECRET")
+    done = vaulytica("send", events, "--url", "https://siem.example.com", *options)
+    assert done.code == 2
+    assert "hmac_secret must be one secret, not a list" in done.error
+    assert CANARY not in done.err
 
 
 def test_hmac(vaulytica, events):

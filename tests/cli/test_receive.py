@@ -8,6 +8,8 @@ import urllib.request
 
 import pytest
 
+from support.signing import secret_of
+
 CANARY = "canary-5f2c-secret"
 
 
@@ -68,6 +70,30 @@ def test_signatures(receive, vaulytica, events):
     assert out.count("✓ signature verified") == 5
     assert out.count("✗ signature wrong or missing") == 2
     assert "signatures: 5 verified, 2 wrong or missing" in out
+
+
+@pytest.mark.parametrize("scheme", ["standard_webhooks", "github", "stripe", "slack"])
+def test_signatures_of_other_schemes(receive, vaulytica, events, tmp_path, scheme):
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(secret_of(scheme, name))
+    keys = ("--hmac-secret", "file:old", "--hmac-secret", "file:new")
+    process, url = receive("--scheme", scheme, *keys)
+    signing = ("--auth-type", scheme, "--hmac-secret", "file:new")
+    assert vaulytica("send", events, "--url", url, *signing).code == 0
+    assert post(url, b"{}") == 401
+    out, _ = stopped(process)
+    assert out.count("✓ signature verified") == 5
+    assert out.count("✗ signature wrong or missing: not signed: no header") == 1
+    assert "fake-" not in out
+
+
+def test_a_scheme_without_a_key(vaulytica):
+    done = vaulytica("receive", "--scheme", "slack")
+    assert done.code == 2
+    assert "--scheme is for --hmac-secret" in done.error
+    done = vaulytica("receive", "--scheme", "rot13", "--hmac-secret", "env:SECRET")
+    assert done.code == 2
+    assert "known are standard_webhooks" in done.error
 
 
 def test_json_lines_and_out(receive, tmp_path):

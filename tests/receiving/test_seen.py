@@ -15,7 +15,7 @@ import pytest
 from support.signing import NOW, secret_of, signed, whsec
 from vaulytica.errors import SignatureError, SignatureProblem, WebhookConfigError
 from vaulytica.receiving import MemorySeenIds, SeenIds, SeenIdsFull, SQLiteSeenIds, once, verify
-from vaulytica.receiving.once import Once
+from vaulytica.receiving.replays import Once
 
 BODY = b"{}"
 

@@ -35,10 +35,14 @@ def _private_key() -> str:
 PRIVATE_KEY = _private_key()
 
 
+def _in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def leaks(text: str) -> list[str]:
     """The pieces of the canary, in any of its forms, that the text holds."""
     forms = {CANARY, quote(CANARY, safe=""), json.dumps(CANARY)[1:-1]}
-    forms |= {base64.b64encode(f"robot:{CANARY}".encode()).decode()}
+    forms |= {_in_base64(f"robot:{CANARY}"), _in_base64(CANARY)}
     pieces = {form[at : at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
     return sorted(piece for piece in pieces if piece in text)
 
@@ -100,6 +104,12 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     "aws_secret_access_key": _aws(aws_secret_access_key=CANARY),
     "aws_session_token": _aws(aws_session_token=CANARY),
     "hmac_secret": _auth(auth_type="hmac_sha256", hmac_secret=CANARY),
+    "hmac_secret, one of several": lambda base: {
+        "auth": {"auth_type": "stripe", "hmac_secret": ["obviously-other", CANARY]}
+    },
+    "hmac_secret, in base64": _auth(
+        auth_type="standard_webhooks", hmac_secret=f"whsec_{_in_base64(CANARY)}"
+    ),
     "oauth2_client_secret": _oauth2("BASE/token", CANARY),
     "oauth2_client_secret as Basic": _oauth2(
         "BASE/token", CANARY, oauth2_client_auth="client_secret_basic"

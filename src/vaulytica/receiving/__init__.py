@@ -1,7 +1,7 @@
 """The other end: verify signatures, keep replays out; and a local receiver for trying things."""
 
 from vaulytica.errors import SignatureError, SignatureProblem
-from vaulytica.receiving.once import once
+from vaulytica.receiving.replays import once
 from vaulytica.receiving.seen import MemorySeenIds, SeenIds, SeenIdsFull, SQLiteSeenIds
 from vaulytica.receiving.verification import Verified, Verifier, verify
 

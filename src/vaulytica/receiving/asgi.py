@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from vaulytica.receiving.guard import VERIFIED, Guard, Refusal, answer
-from vaulytica.receiving.once import Once
+from vaulytica.receiving.replays import Once
 from vaulytica.receiving.verification import Verified
 
 Message = MutableMapping[str, Any]
@@ -23,7 +23,7 @@ class SignatureASGIMiddleware:
     `seen`, an answer other than 2xx, or an exception, lets the next attempt in.
     """
 
-    def __init__(self, app: App, secrets: str | list[str], **settings: Any) -> None:
+    def __init__(self, app: App, secrets: str | Sequence[str], **settings: Any) -> None:
         self._app = app
         self._guard = Guard(secrets, **settings)
 

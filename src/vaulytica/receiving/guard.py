@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from vaulytica.errors import SignatureError, WebhookConfigError
-from vaulytica.receiving.once import LEASE, REMEMBER, Once, refuse_untimed
+from vaulytica.receiving.replays import LEASE, REMEMBER, Once, refuse_untimed
 from vaulytica.receiving.seen import SeenIds
 from vaulytica.receiving.verification import TOLERANCE, Verifier
 

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-Clock = Callable[[], float]
-
 
 class SeenIds(Protocol):
     """Remembers ids, each until a moment in seconds since 1970; shared by all who receive for one endpoint.
@@ -35,7 +33,7 @@ class SeenIdsFull(Exception):
 class MemorySeenIds:
     """In this process: for one process, and no longer than it lives. Holds `most` ids at most."""
 
-    def __init__(self, most: int = 100_000, *, clock: Clock = time.time) -> None:
+    def __init__(self, most: int = 100_000, *, clock: Callable[[], float] = time.time) -> None:
         self._most = most
         self._clock = clock
         self._until: dict[str, float] = {}
@@ -79,7 +77,7 @@ class MemorySeenIds:
 class SQLiteSeenIds:
     """In a file, for all processes of one machine; outlives them. Made anew in each process, after a fork."""
 
-    def __init__(self, path: Path | str, *, clock: Clock = time.time) -> None:
+    def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time) -> None:
         import sqlite3
 
         self._clock = clock

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from vaulytica.receiving.guard import VERIFIED, BadRequest, Guard, Refusal, answer
-from vaulytica.receiving.once import Once
+from vaulytica.receiving.replays import Once
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Any], Iterable[bytes]]
