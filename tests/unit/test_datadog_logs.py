@@ -285,7 +285,7 @@ def test_a_2xx_of_someone_else_is_not(body: bytes) -> None:
     [
         (400, ReasonKind.REJECTED, Rejected, True),
         (401, ReasonKind.AUTH, Rejected, False),
-        (403, ReasonKind.AUTH, Rejected, False),
+        (403, ReasonKind.AUTH, Rejected, True),
         (408, ReasonKind.SERVER, Deferred, False),
         (413, ReasonKind.TOO_LARGE, Rejected, True),
         (429, ReasonKind.THROTTLED, Deferred, False),

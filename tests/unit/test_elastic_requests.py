@@ -30,7 +30,7 @@ def failure(status: int, type: str, reason: str = "the reason") -> Response:
     [
         (failure(400, "illegal_argument_exception"), Rejected, ReasonKind.REJECTED, True),
         (failure(401, "security_exception"), Rejected, ReasonKind.AUTH, False),
-        (failure(403, "security_exception"), Rejected, ReasonKind.AUTH, False),
+        (failure(403, "security_exception"), Rejected, ReasonKind.AUTH, True),
         (failure(404, "index_not_found_exception"), Rejected, ReasonKind.REJECTED, False),
         (failure(413, "circuit_breaking_exception"), Rejected, ReasonKind.TOO_LARGE, True),
         (failure(429, "es_rejected_execution_exception"), Deferred, ReasonKind.THROTTLED, False),

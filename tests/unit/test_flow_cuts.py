@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.heart import Canned, LinesFormat, batch_of, delivered, destination, guide_event
+from support.heart import (
+    Canned,
+    LinesFormat,
+    batch_of,
+    delivered,
+    destination,
+    guide_event,
+    reason_of,
+)
 from vaulytica.delivery.batching import Batch, Bounds
+from vaulytica.delivery.flow import MANY
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
     Deferred,
@@ -54,6 +64,11 @@ def sent(canned: Canned) -> list[list[int]]:
 def run(canned: Canned, lane: Lane, count: int) -> list[Result]:
     events = [guide_event(data={"n": n, "pad": "x" * 50}) for n in range(count)]
     return delivered(canned, lane, batch_of(lane.destination.format, *events))
+
+
+def has(request: Request, number: int) -> bool:
+    """Whether the event of that number is in it."""
+    return any(json.loads(line)["data"]["n"] == number for line in request.body.splitlines())
 
 
 def lane_of(format: LinesFormat) -> Lane:
@@ -103,6 +118,60 @@ def test_a_bound_is_never_learnt_upwards() -> None:
     assert bounds.max_bytes == 400
 
 
+def test_that_what_was_taken_before_is_too_large_is_believed_the_second_time() -> None:
+    bounds = Bounds(PlainLines(10, 1000).limits)
+    bounds.took(900)
+    bounds.learn(800)
+    assert bounds.max_bytes == 1000
+    bounds.learn(800)
+    assert bounds.max_bytes == 400
+
+
+@pytest.mark.parametrize("status", [400, 403, 406, 422])
+def test_one_event_that_a_firewall_dislikes_takes_no_neighbours_along(status: int) -> None:
+    def answer(request: Request) -> Response:
+        return Response(status if has(request, 7) else 200)
+
+    results = run(Canned(*[answer] * 13), lane_of(PlainLines(1000, 10**6)), 64)
+    assert [result.position for result in results if not result.delivered] == [7]
+    assert isinstance(results[7].outcome, Rejected)
+
+
+def test_one_event_that_breaks_the_destination_takes_no_neighbours_along() -> None:
+    def answer(request: Request) -> Response:
+        return Response(500 if has(request, 3) else 200)
+
+    lane = Lane(destination(format=PlainLines(1000, 10**6), retry=RetryPolicy(max_retries=1)))
+    canned = Canned(*[answer] * 12)
+    results = run(canned, lane, 20)
+    assert [result.position for result in results if not result.delivered] == [3]
+    assert isinstance(results[3].outcome, Deferred)
+    assert str(reason_of(results[3]).text).startswith(
+        "all 2 attempts failed, the last with: HTTP 500"
+    )
+
+
+@pytest.mark.parametrize("status", [400, 403, 415, 500])
+def test_a_destination_that_refuses_all_there_is_is_not_asked_of_each_event(status: int) -> None:
+    canned = Canned(*[Response(status)] * 120)
+    results = run(canned, lane_of(PlainLines(1000, 10**6)), 1000)
+    assert len(canned.requests) < 90
+    assert len(results) == 1000
+    assert not any(result.delivered for result in results)
+    put_off = [result for result in results if isinstance(result.outcome, Deferred)]
+    assert len(put_off) >= 1000 - MANY - 1
+    assert f"refused, as were {MANY + 1} events each by itself" in reason_of(put_off[500]).text
+
+
+def test_in_order_all_are_asked_of() -> None:
+    lane = Lane(destination(format=PlainLines(1000, 10**6), retry=RetryPolicy(max_retries=0)))
+    events = [guide_event(data={"n": n}) for n in range(100)]
+    canned = Canned(*[Response(400)] * 199)
+    delivered(canned, lane, batch_of(lane.destination.format, *events), ordered=True)
+    numbers = [n for request in sent(canned) if len(request) == 1 for n in request]
+    assert numbers == list(range(100))
+
+
 @given(bad=st.sets(st.integers(0, 19)), count=st.integers(1, 20))
 def test_400_for_a_whole_batch_finds_the_events_at_fault(bad: set[int], count: int) -> None:
     def answer(request: Request) -> Response:
@@ -148,7 +217,7 @@ def test_a_destination_that_reads_nothing_is_given_up_on_as_any_other() -> None:
 def test_in_order_no_half_overtakes_one_that_is_given_up_on() -> None:
     lane = lane_of(PlainLines(1000, 10**6))
     for ordered in (True, False):
-        canned = Canned(Response(413), Response(500), *[] if ordered else [Response(200)])
+        canned = Canned(Response(413), Response(502), *[] if ordered else [Response(200)])
         events = [guide_event(data={"n": n}) for n in range(4)]
         batch = batch_of(lane.destination.format, *events)
         results = delivered(canned, lane, batch, ordered=ordered)

@@ -63,13 +63,13 @@ def test_a_failure_is_put_off_by_the_policy_and_never_waited_for() -> None:
 
 
 def test_spent_retries_give_up_and_say_so() -> None:
-    made = run(Canned(Response(500)), 2, past=Past(attempts=3, charged=3), to={"patience": 0.0})
+    made = run(Canned(Response(502)), 2, past=Past(attempts=3, charged=3), to={"patience": 0.0})
     assert made.later == []
     for result in made.settlement.results:
         assert isinstance(result.outcome, Deferred)
         assert result.attempts == 1
         (failed,) = made.tried[result.position]
-        assert failed.reason.text.startswith("all 4 attempts failed, the last with: HTTP 500")
+        assert failed.reason.text.startswith("all 4 attempts failed, the last with: HTTP 502")
 
 
 def test_a_partial_answer_parts_them() -> None:

@@ -157,7 +157,7 @@ HTML = b"<html><body>Request Entity Too Large</body></html>"
     ("status", "outcome", "kind", "shared"),
     [
         (413, Rejected, ReasonKind.TOO_LARGE, True),
-        (415, Rejected, ReasonKind.REJECTED, False),
+        (415, Rejected, ReasonKind.REJECTED, True),
         (400, Rejected, ReasonKind.REJECTED, True),
         (401, Rejected, ReasonKind.AUTH, False),
         (404, Rejected, ReasonKind.REJECTED, False),

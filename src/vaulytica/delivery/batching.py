@@ -115,14 +115,25 @@ class Bounds:
         self.max_bytes = limits.max_bytes
         self.fixed = limits.fixed
         self.between = limits.between
+        self._taken = 0  # bytes of the largest request that was taken, as far as is still believed
 
     def size(self, parts: Sequence[bytes]) -> int:
         """The bytes of a body of these parts."""
         return self.fixed + sum(map(len, parts)) + self.between * (len(parts) - 1)
 
+    def took(self, size: int) -> None:
+        """A request of so many bytes was taken."""
+        self._taken = max(self._taken, size)
+
     def learn(self, size: int) -> float:
-        """A request of so many bytes was too large: from now on all are at most half of that. Always 0."""
-        self.max_bytes = max(1, min(self.max_bytes, size // 2))
+        """A request of so many bytes was too large: from now on all are at most half of that. Always 0.
+
+        When as much was taken before, that is believed only the second time: one answer may be a fluke.
+        """
+        if size <= self._taken:
+            self._taken = 0
+        else:
+            self.max_bytes = max(1, min(self.max_bytes, size // 2))
         return 0.0
 
 

@@ -34,10 +34,11 @@ class Under(msgspec.Struct):
     charged: int = 0
     excused_since: float | None = None
     tried: tuple[Failed, ...] = ()
+    last: GiveUp | None = None  # there is one attempt more, to see which event is at fault
 
     def of(self, batch: Batch) -> Under:
         """The same history, for some of the events."""
-        return Under(batch, self.attempts, self.charged, self.excused_since, self.tried)
+        return replace(self, batch=batch)
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -67,6 +68,11 @@ def deliver(
     return Delivering(lane, policy, clock, rng, patient=patient, ordered=ordered).flow(batch)
 
 
+MANY = (
+    32  # events that are refused one by one, before it is asked whether the destination takes any
+)
+_ALONE = frozenset({ReasonKind.TOO_LARGE})  # what is told of each event by itself all the same
+_MAY_BE_ONES = 500  # the status that a single event may provoke for its whole batch
 _AT_ONCE = RetryAt(0.0)
 # Of the first attempt, and of those after it.
 _PATIENT = Leave(), Leave(again=True)
@@ -91,6 +97,7 @@ class Delivering:
         self._patient, self._ordered = patient, ordered
         self._started = clock.monotonic() if started is None else started
         self._settlement = Settlement()
+        self._refusals = 0  # of events by themselves, that were cut out of a batch; in a row
         if patient and policy.deadline is None:
             self._first, self._again = _PATIENT
         else:
@@ -116,6 +123,8 @@ class Delivering:
             if not made.sent:
                 self._not_sent(part, made, parts)
             elif isinstance(first, Delivered) and are_all(made.outcomes, first):
+                self._refusals = 0
+                self._lane.bounds.took(made.size)
                 self._settlement.take(part.batch, first, part.attempts)
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
@@ -123,7 +132,42 @@ class Delivering:
                 parts += [part.of(half) for half in reversed(part.batch.halves())]
             elif deferred := self._settle(part, made.outcomes):
                 yield from self._retry(part, deferred, made, parts)
+            if len(part.batch) == 1 and isinstance(first, Rejected | Deferred) and parts:
+                yield from self._doubt(part, first, made, parts)
         return self._settlement
+
+    def _doubt(
+        self, part: Under, outcome: Rejected | Deferred, made: Attempt, parts: list[Under]
+    ) -> Iterable[Effect]:
+        """When many in a row are refused by themselves, and the last one as well, the rest is put off.
+
+        It is the destination then that refuses all there is, and to try each event alone would cost two
+        requests an event. Where order matters, the last one cannot go first.
+        """
+        met_what_the_batch_did = outcome.reason.shared or part.last is not None
+        if self._ordered or not met_what_the_batch_did or outcome.reason.kind in _ALONE:
+            return ()
+        self._refusals += 1
+        if self._refusals < MANY:
+            return ()
+        if self._refusals == MANY:
+            parts.append(parts[0].of(parts[0].batch.only(parts[0].batch.items[-1:])))
+            before = parts[0].batch.items[:-1]
+            parts[0] = parts[0].of(parts[0].batch.only(before))
+            if not before:
+                del parts[0]
+            return ()
+        self._refusals = 0
+        text = f"refused, as were {MANY + 1} events each by itself: {outcome.reason.text}"
+        put_off = Deferred(replace(outcome.reason, text=text, shared=False))
+        items = [item for part in reversed(parts) for item in part.batch.items]
+        rest = parts[-1].of(parts[-1].batch.only(items))
+        parts.clear()
+        deferred: Deferrals = [(item, put_off) for item in items]
+        if part.last is None:
+            return self._retry(rest, deferred, made, parts)
+        self._give_up(rest, deferred, part.last, parts)
+        return ()
 
     def _begin(self, batch: Batch) -> Under:
         """The whole batch, with what went before."""
@@ -142,10 +186,15 @@ class Delivering:
     ) -> Iterable[Effect]:
         """Decide on what is deferred; what is to happen before the next part."""
         step = self._next_step(part, deferred, made)
-        if isinstance(step, GiveUp):
-            self._give_up(part, deferred, step, parts)
-            return ()
         rest = part.of(part.batch.only(item for item, _ in deferred))
+        if isinstance(step, GiveUp):
+            whose = deferred[0][1].reason.status
+            if len(rest.batch) > 1 and whose == _MAY_BE_ONES and not self._ordered:
+                rest.last = step
+                parts += [rest.of(half) for half in reversed(rest.batch.halves())]
+            else:
+                self._give_up(part, deferred, step, parts)
+            return ()
         if step is _AT_ONCE:
             parts.append(rest)
             return ()
@@ -175,6 +224,8 @@ class Delivering:
         fewer = len(deferred) < len(made.outcomes)  # so this comes to an end
         if fewer and all(outcome.reason.kind is ReasonKind.UNREAD for _, outcome in deferred):
             return _AT_ONCE
+        if part.last is not None:
+            return part.last
         now = self._clock.monotonic()
         asked = max(outcome.retry_after or 0.0 for _, outcome in deferred)
         patience = self._lane.destination.patience if self._patient else 0.0

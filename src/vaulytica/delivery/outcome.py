@@ -140,7 +140,8 @@ def error_of(result: Result, where: str) -> WebhookError:
 _LATER = frozenset({408, 425, 429})  # the client errors that pass
 _NEVER = frozenset({501, 505})  # the server errors that do not
 _AUTH = frozenset({401, 403, 407})
-_OF_THE_BODY = frozenset({400, 422})  # which one event may have spoilt for all
+# What one event may have spoilt for all: of 403 and 406, as firewalls answer to a name they dislike.
+_OF_THE_BODY = frozenset({400, 403, 406, 415, 422})
 
 
 def outcome_of_status(response: Response) -> Outcome:
@@ -153,7 +154,7 @@ def outcome_of_status(response: Response) -> Outcome:
         kind = ReasonKind.THROTTLED if status in (429, 503) else ReasonKind.SERVER
         return Deferred(Reason(kind, text, status))
     if status in _AUTH:
-        return Rejected(Reason(ReasonKind.AUTH, text, status))
+        return Rejected(Reason(ReasonKind.AUTH, text, status, shared=status in _OF_THE_BODY))
     if 300 <= status < 400:
         text = f"HTTP {status}, a redirect to {_location_host(response)}, which is not followed"
     if status == 413:

@@ -129,7 +129,9 @@ def _of_taken(response: Response, code: int | None, ack: bool) -> Outcome:
     note = None
     if ack and ack_id_of(response) is None:
         # It was taken: to send it again would only double it. But what was asked for cannot be had.
-        note = "taken, but without the ackId by which to ask whether it is indexed; "
+        note = (
+            "taken, but not acknowledged: without the ackId by which to ask whether it is indexed; "
+        )
         note += CODES[14].advice
     return Delivered(response.status, note, busy=code in NEARLY_FULL)
 
