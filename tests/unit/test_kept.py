@@ -16,6 +16,7 @@ from support.heart import (
     line_answer,
 )
 from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.flow import MANY
 from vaulytica.delivery.kept import Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Outcome, Rejected, outcome_of_status
@@ -163,3 +164,19 @@ def test_what_has_to_wait_shortly_waits() -> None:
     canned = Canned(Response(429, {"retry-after": "3"}), line_answer(200, 200))
     made = run(canned, 1, 2)
     assert (made.settlement.delivered, canned.pauses) == (2, [3.0])
+
+
+def test_an_event_that_breaks_the_destination_is_given_up_on_alone() -> None:
+    canned = Canned(Response(500), line_answer(200), Response(500))
+    made = run(canned, 2, past=Past(attempts=3, charged=3), to={"patience": 0.0})
+    assert made.settlement.delivered == 1
+    (result,) = made.settlement.results
+    assert result.position == 1
+    assert made.later == []
+
+
+def test_who_refuses_all_there_is_has_the_rest_put_off_untried() -> None:
+    made = run(Canned(*[Response(400)] * 90), 200)
+    assert len(made.settlement.results) == MANY + 1
+    (later,) = made.later
+    assert (len(later.items), later.charged) == (200 - MANY - 1, 1)

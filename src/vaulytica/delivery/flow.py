@@ -95,6 +95,7 @@ class Delivering:
     ) -> None:
         self._lane, self._policy, self._clock, self._rng = lane, policy, clock, rng
         self._patient, self._ordered = patient, ordered
+        self._in_turn = ordered  # no event may be sent before those that came earlier
         self._started = clock.monotonic() if started is None else started
         self._settlement = Settlement()
         self._refusals = 0  # of events by themselves, that were cut out of a batch; in a row
@@ -145,7 +146,7 @@ class Delivering:
         requests an event. Where order matters, the last one cannot go first.
         """
         met_what_the_batch_did = outcome.reason.shared or part.last is not None
-        if self._ordered or not met_what_the_batch_did or outcome.reason.kind in _ALONE:
+        if self._in_turn or not met_what_the_batch_did or outcome.reason.kind in _ALONE:
             return ()
         self._refusals += 1
         if self._refusals < MANY:

@@ -103,7 +103,7 @@ class _Redelivering(Delivering):
             started=clock.monotonic() - past.age,
         )
         self._past = past
-        self._holds_up = ordered
+        self._in_turn = self._holds_up = ordered
         self.made = Redelivery(self._settlement, [], {})
 
     def _begin(self, batch: Batch) -> Under:
