@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
+from vaulytica.delivery.breaker import State
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
 from vaulytica.delivery.report import Report
@@ -36,6 +37,16 @@ class _Stream:
     def in_flight(self) -> int:
         """Batches that are under way."""
         return self._run.in_flight
+
+    @property
+    def retries(self) -> int:
+        """Requests that were not the first for their batch, of all streams of this sender."""
+        return self._run.pace.retries
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the destination fails so that it is only asked now and then: see docs/PACE.md."""
+        return self._run.pace.state is not State.CLOSED
 
     def untaken(self) -> list[Report]:
         """Of a stream that was stopped: the reports that nobody has taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.outcome import Rejected, Result
 from vaulytica.delivery.ports import Limits
 from vaulytica.errors import WebhookEventError
+from vaulytica.events import Event
 from vaulytica.formats import FORMATS
 from vaulytica.lines import Entries, Line, Lines, Written, written
 
@@ -258,3 +260,45 @@ def test_lines_by_the_hundred_are_cut_as_one_by_one(
             assert len(parts) == len(batch) <= max_events
             assert format.join(parts) == batch.body(format)
             assert len(format.join(parts)) == Bounds(format.limits).size(parts) <= max_bytes
+
+
+class GroupedFormat(LinesFormat):
+    """A line each; events of a name travel together."""
+
+    def group(self, event: Event) -> str:
+        return str(event.data["name"])
+
+
+def cut_by_name(count: int, names: int) -> list[Batch]:
+    format = GroupedFormat(1000, 10**6)
+    made: list[Batch] = []
+    cutter = Cutter(
+        format,
+        Bounds(format.limits),
+        10**7,
+        max_part_bytes=10**7,
+        ready=made.append,
+        unfit=pytest.fail,
+    )
+    for n in range(count):
+        cutter.add(guide_event(data={"name": n % names, "n": n}), 0.0)
+    cutter.flush()
+    return made
+
+
+@pytest.mark.parametrize("names", [64, 65, 500])
+def test_groups_that_alternate_share_few_requests(names: int) -> None:
+    made = cut_by_name(5000, names)
+    assert len(made) == names
+    assert sum(map(len, made)) == 5000
+
+
+def test_what_is_filled_at_a_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaulytica.delivery.cutting._MOST_BYTES", 20_000)
+    made = cut_by_name(5000, 65)
+    assert 65 < len(made) < 5000 / 2
+    assert sorted(n for batch in made for n in numbers_in(batch)) == list(range(5000))
+
+
+def numbers_in(batch: Batch) -> list[int]:
+    return [json.loads(item.part)["data"]["n"] for item in batch.items]

@@ -202,6 +202,22 @@ def test_only_what_is_over_the_limit_is_cut() -> None:
     assert more["evt"]["cut_bytes"] > 0
 
 
+def test_what_was_cut_is_delivered_with_a_note() -> None:
+    format = made()
+    forged = {"evt": {"cut_bytes": 5}, "cut_bytes": 5}
+    base = len(format.encode(guide_event(data={**forged, "a": ""})))
+    batch = batch_of(
+        format,
+        guide_event(data={"a": 1}),
+        guide_event(data={"a": "x" * 1_200_000}),
+        guide_event(data={**forged, "a": "x" * (MAX_ENTRY - base)}),
+    )
+    whole, cut, full = format.settle(Response(202, (), b"{}"), batch)
+    assert (whole, full) == (Delivered(202), Delivered(202))
+    assert isinstance(cut, Delivered)
+    assert str(cut.note).startswith("cut to Datadog's limit of 1000000 bytes: 2")
+
+
 def test_what_is_over_long_even_without_its_data_is_refused() -> None:
     event = guide_event(type="t" * MAX_ENTRY)
     with pytest.raises(WebhookEventError, match="limit of 1000000 bytes even without its data"):

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vaulytica.cli.tally import Tally
+from vaulytica.streams import AsyncStream
 
 _SPAN = 3.0  # seconds over which the rate is taken
 
 
 @contextmanager
-def progress(tally: Tally) -> Iterator[Callable[[int], object]]:
-    """A function to call after each batch, with the number of batches in flight."""
+def progress(tally: Tally) -> Iterator[Callable[[AsyncStream], object]]:
+    """A function to call after each batch, and now and then, with the stream."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -30,21 +31,20 @@ def progress(tally: Tally) -> Iterator[Callable[[int], object]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sending", total=None)
 
-        def show(in_flight: int) -> None:
-            bar.update(task, description=told(tally, pace.of(tally.settled.events), in_flight))
+        def show(stream: AsyncStream) -> None:
+            bar.update(task, description=told(tally, pace.of(tally.settled.events), stream))
 
         yield show
 
 
-def told(tally: Tally, per_second: float, in_flight: int) -> str:
-    """The line: what is delivered and what is not, how fast, and what is under way."""
+def told(tally: Tally, per_second: float, stream: AsyncStream) -> str:
+    """The line: what is delivered and what is not, how fast, what is under way, and if nothing gets on."""
     counts = tally.settled
-    tried = counts.events - tally.unsent
-    retries = max(0, counts.attempts - tried)
-    return (
+    line = (
         f"{counts.delivered:,} delivered, {counts.events - counts.delivered:,} not; "
-        f"{per_second:,.0f} events/s, {in_flight} in flight, {retries:,} retries"
+        f"{per_second:,.0f} events/s, {stream.in_flight} in flight, {stream.retries:,} retries"
     )
+    return f"{line}; the destination is down" if stream.is_down else line
 
 
 class _Rate:

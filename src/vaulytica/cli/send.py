@@ -96,7 +96,7 @@ async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally
             async with _shown(tally, stream) as show:
                 async for report in stream:
                     tally.add(report)
-                    show(stream.in_flight)
+                    show(stream)
                     if tally.report_error is not None:
                         stream.halt("the report is broken")
             if tally.report_error is None:
@@ -112,14 +112,16 @@ async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally
 
 
 @asynccontextmanager
-async def _shown(tally: Tally, stream: AsyncStream) -> AsyncIterator[Callable[[int], object]]:
+async def _shown(
+    tally: Tally, stream: AsyncStream
+) -> AsyncIterator[Callable[[AsyncStream], object]]:
     """Progress after each batch, and twice a second: in an outage there are no batches to tell of."""
     from vaulytica.cli.progress import progress
 
     async def tick() -> None:
         while True:
             await asyncio.sleep(0.5)
-            show(stream.in_flight)
+            show(stream)
 
     with progress(tally) as show:
         ticking = asyncio.create_task(tick())

@@ -106,6 +106,7 @@ def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> fl
         made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text))]
         made.sent, made.wait = False, wait
         return 0.0
+    pace.retries += leave.again and not wait
     return wait
 
 

@@ -13,7 +13,9 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.lines import Entries, Given, Line, Lines, Written
 
-_MOST_GROUPS = 64  # batches that are being filled at a time
+# Batches that are being filled at a time, and bytes in all of them.
+_MOST_GROUPS = 1000
+_MOST_BYTES = 32 * 1024 * 1024
 
 
 class _Open:
@@ -54,7 +56,8 @@ class Cutter:
         self._most_groups = 1 if in_order else _MOST_GROUPS
         self._lined = format.encode_lines if isinstance(format, Lined) else None
         self._group = format.group if isinstance(format, Grouped) else None
-        self._open: dict[Hashable, _Open] = {}
+        self._open: dict[Hashable, _Open] = {}  # in the order in which they were begun
+        self._open_bytes = 0
         self._given = Given(max_event_bytes)
         self._given_since, self._given_room = 0.0, 0
         self._news = False
@@ -63,8 +66,10 @@ class Cutter:
     @property
     def since(self) -> float | None:
         """When the first event that now waits for its batch to be full came in; None if none waits."""
-        waiting = [one.since for one in self._open.values()]
-        return min([*waiting, self._given_since] if self._given.texts else waiting, default=None)
+        first = next(iter(self._open.values()), None)
+        if self._given.texts and (first is None or self._given_since < first.since):
+            return self._given_since
+        return None if first is None else first.since
 
     @property
     def is_filling(self) -> bool:
@@ -178,8 +183,11 @@ class Cutter:
         filling.pieces.append(piece)
         filling.count += count
         filling.size += size + bounds.between
+        self._open_bytes += size
         if filling.count >= bounds.max_events:
             self._close(group)
+        elif self._open_bytes > _MOST_BYTES:
+            self._close_largest()
 
     def flush(self, before: float | None = None) -> None:
         """Make ready what waits; with `before`, only batches begun by then."""
@@ -208,11 +216,17 @@ class Cutter:
     def _begin(self, group: Hashable, now: float) -> _Open:
         self._news = self._news or not self._open
         if len(self._open) >= self._most_groups:
-            self._close(next(iter(self._open)))  # the one begun first
+            self._close_largest()
         filling = self._open[group] = _Open(now)
         filling.size = self._bounds.fixed - self._bounds.between
         return filling
 
+    def _close_largest(self) -> None:
+        # Not the one begun first: where groups alternate, each batch would hold one event.
+        self._close(max(self._open, key=lambda group: self._open[group].size))
+
     def _close(self, group: Hashable) -> None:
-        self._ready(Batch(self._open.pop(group).pieces, group))
+        filling = self._open.pop(group)
+        self._open_bytes -= sum(len(piece.part) for piece in filling.pieces)
+        self._ready(Batch(filling.pieces, group))
         self._news = True

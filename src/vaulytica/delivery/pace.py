@@ -65,6 +65,7 @@ class Pace:
     def __init__(self, settings: PaceSettings = PaceSettings()) -> None:
         self.settings = settings
         self.in_flight = 0
+        self.retries = 0  # attempts that were not the first of their batch
         self._concurrency = Concurrency(settings.concurrency)
         self._breaker = Breaker(settings.open_after, settings.cool_down, settings.max_cool_down)
         self._events = Rate(settings.events_per_second) if settings.events_per_second else None

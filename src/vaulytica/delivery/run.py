@@ -16,6 +16,7 @@ from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.flow import deliver, not_sent
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Reason, ReasonKind, Rejected, Result
+from vaulytica.delivery.pace import Pace
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
@@ -126,6 +127,11 @@ class Run:
     # --- What goes in.
 
     @property
+    def pace(self) -> Pace:
+        """The destination's."""
+        return self._lane.pace
+
+    @property
     def hungry(self) -> bool:
         """Whether more entries may be put in: one batch may wait while `width` are under way."""
         waiting = len(self.ready) + len(self._under_way)
@@ -144,7 +150,7 @@ class Run:
         """Begin nothing more, because of `why`; what is under way is brought to its end."""
         if self._held_up is None:
             self._held_up = why
-        self.end()
+        self._over = True  # what is not full yet stays as it is: this may be asked from `on_result`
 
     @property
     def over(self) -> bool:
@@ -157,6 +163,8 @@ class Run:
         """The next delivery to perform; or seconds to wait for one; or None: there is none any more."""
         if len(self.reports) >= 4 * self.width:
             return float("inf")  # nobody takes them: back-pressure
+        if self._over and self._cutter.is_filling:
+            self._cutter.flush()
         if not self.ready and (since := self._cutter.since) is not None:
             left = since + self._lane.destination.max_wait - clock.monotonic()
             if left > 0:
@@ -188,7 +196,8 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether every entry put in is settled, and none will follow."""
-        return self._over and not self.ready and not self._under_way
+        waiting = self.ready or self._under_way or self._cutter.is_filling
+        return self._over and not waiting
 
     def settle(self, delivery: Delivery, settlement: Settlement) -> None:
         """Take in what became of a batch."""
@@ -219,19 +228,16 @@ class Run:
     def _keep(self, settlement: Settlement) -> None:
         counts = counts_of(settlement)
         results = settlement.results
-        if self._keep_all or self._on_result is not None:
-            every = settlement.all()
-            if self._on_result is not None:
-                for result in every:
-                    self._on_result(result)
-            if self._keep_all:
-                results = every
+        every = settlement.all() if self._keep_all or self._on_result is not None else []
         if not self._keep_all and counts.noted:
             results = [*settlement.noted(), *results]
         self._counts.add(counts)
         if self._keep_all:
-            self._kept += results
+            self._kept += every
         else:
             room = KEPT - len(self._kept)
             self._kept += results[: max(0, room)]
             self.reports.append(Report(results, counts))
+        if self._on_result is not None:  # which may raise: then it is all counted before
+            for result in every:
+                self._on_result(result)

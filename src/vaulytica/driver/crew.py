@@ -25,7 +25,7 @@ class Crew:
     ) -> None:
         self._run, self._driver, self._source = run, driver, source
         self._clock, self._rng = clock, rng
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # `on_result` is called under it, and may halt the stream
         # Whom to wake: the caller, the reader, an idle worker. To wake all for each event would cost more
         # than to send it.
         self._news = threading.Condition(self._lock)

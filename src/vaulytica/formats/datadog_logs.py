@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.outcome import Deferred, Delivered, Outcome, Reason, ReasonKind, words
 from vaulytica.delivery.ports import Limits
 from vaulytica.delivery.request import Response
@@ -27,6 +27,7 @@ from vaulytica.jsonvalues import Dumps, compact_json
 from vaulytica.lines import Line, Lines, Written, written
 
 MAX_ENTRY = 1_000_000  # bytes
+_SLACK = 64  # bytes that a cut leaves free at most: half a character, digits of the count
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -123,12 +124,27 @@ class DatadogLogsFormat(DocumentFormat):
         return None if part is None or len(part) > MAX_ENTRY else part
 
     def settle(self, response: Response, batch: Batch) -> list[Outcome]:
-        """What the status says, for all; a 2xx only if the body can be Datadog's: empty, or an object."""
+        """What the status says, for all; a 2xx only if the body can be Datadog's: empty, or an object.
+
+        An entry that was cut is delivered with a note.
+        """
         outcomes = super().settle(response, batch)
-        if isinstance(outcomes[0], Delivered) and not _is_datadogs(response.body):
+        if not isinstance(outcomes[0], Delivered):
+            return outcomes
+        if not _is_datadogs(response.body):
             text = f"HTTP {response.status}, but no answer of Datadog's{words(response)}"
             why = Deferred(Reason(ReasonKind.SERVER, text, response.status))
             return [why] * len(batch)
+        at = 0
+        for piece in batch.pieces:
+            if isinstance(piece, Item):
+                missing = _cut_bytes(piece.part)
+                if missing:
+                    note = f"cut to Datadog's limit of {MAX_ENTRY} bytes: {missing} bytes of data are missing"
+                    outcomes[at] = Delivered(response.status, note)
+                at += 1
+            else:  # what was written by the hundred is whole
+                at += len(piece.ids)
         return outcomes
 
     def _entry(self, event: Event | Line, timestamp: str) -> _Entry:
@@ -187,6 +203,14 @@ def _tags(own: DatadogLogsMetadata) -> list[str]:
     if any("," in text for text in texts):
         raise ValueError("a tag holds a comma, with which the next one would begin")
     return texts
+
+
+def _cut_bytes(part: bytes) -> int:
+    """How many bytes of its data an entry lacks; only one near the limit can have been cut."""
+    if len(part) <= MAX_ENTRY - _SLACK:
+        return 0
+    missing: int = json.loads(part)["evt"].get("cut_bytes") or 0
+    return missing
 
 
 def _is_datadogs(body: bytes) -> bool:
