@@ -55,6 +55,7 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             webhook.WebhookConfig,
             webhook.WebhookAuth,
             webhook.WebhookRetryConfig,
+            webhook.WebhookTLS,
             webhook.WebhookEgress,
             webhook.WebhookBatchConfig,
             webhook.WebhookRateLimit,

@@ -47,6 +47,15 @@ def checked_proxy(url: str) -> str:
     return url
 
 
+def checked_no_proxy(host: str) -> str:
+    """A host, the end of one, a network or `*` that is reached without the proxy; else `WebhookConfigError`."""
+    if not host or not host.isascii() or "," in host or "//" in host or _FORBIDDEN.search(host):
+        raise WebhookConfigError(
+            "no_proxy takes host names, the ends of some, addresses and networks, or *; one each"
+        )
+    return host
+
+
 def _split(url: str, what: str) -> SplitResult:
     if len(url) > _LONGEST:
         raise WebhookConfigError(f"{what} is longer than {_LONGEST} characters")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import trustme
+
+from support.certificates import PASSWORD, pair, pem, server_of
+from support.faulty import OK, Faulty, replies
 
 EVENT = '{"type": "t"}\n'
 
@@ -74,3 +78,71 @@ def test_a_config_file_says_it_in_the_configs_own_words_and_options_take_its_pla
     assert (done.code, "did you mean allow?" in done.error) == (2, True)
     options = ("--config", "c.yaml", "--to", "a", "--egress", "any")
     assert vaulytica("send", *options, stdin=EVENT).code == 0
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """A server that wants a client certificate, and the files to reach it, in the working directory."""
+    ca = trustme.CA()
+    own = pair(ca, "127.0.0.1")
+    made = pair(ca)
+    (tmp_path / "ca.pem").write_text(pem(ca))
+    (tmp_path / "client.pem").write_text(made.certificate)
+    (tmp_path / "client.key").write_text(made.encrypted_key)
+    (tmp_path / "pins").write_text(own.pin)
+    with Faulty(replies(OK), tls=server_of(own, clients=ca)) as server:
+        yield server
+    assert server.failures == []
+
+
+def test_tls_by_options(vaulytica, secure, tmp_path):
+    pin = (tmp_path / "pins").read_text()
+    backup = f"sha256//{'A' * 43}="
+    options = (
+        "--ca-file", "ca.pem", "--client-cert", "client.pem", "--client-key", "client.key",
+        "--client-key-password", "env:KEY", "--pin", pin, "--pin", backup, "--tls-min", "1.3",
+    )  # fmt: skip
+    done = vaulytica("send", "--url", secure.url, *options, stdin=EVENT, KEY=PASSWORD)
+    assert (done.code, done.err) == (0, "")
+    assert len(secure.arrived) == 1
+    assert vaulytica("check", "--url", secure.url, *options, KEY=PASSWORD).code == 0
+    done = vaulytica("send", "--url", secure.url, *options[:2], stdin=EVENT)
+    assert (done.code, "no trusted TLS connection" in done.err) == (1, True)
+
+
+def test_tls_by_a_config_file_whose_paths_are_from_its_folder(vaulytica, secure, tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    for name in ("ca.pem", "client.pem", "client.key"):
+        (tmp_path / name).rename(folder / name)
+    text = (
+        f"destinations:\n  a:\n    url: {secure.url}\n    tls:\n      ca: ca.pem\n"
+        "      client_cert: client.pem\n      client_key: KEY\n      min_version: 1.3\n"
+        "      client_key_password: env:PASSWORD\n"
+    )
+    for key in ("client.key", "file:client.key", "env:CLIENT_KEY"):
+        (folder / "c.yaml").write_text(text.replace("KEY", key, 1))
+        pem_text = (folder / "client.key").read_text()
+        done = vaulytica(
+            "send", "--config", "etc/c.yaml", stdin=EVENT, PASSWORD=PASSWORD, CLIENT_KEY=pem_text
+        )
+        assert (done.code, done.err) == (0, "")
+    assert len(secure.arrived) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("client_key_password: obviously-fake", "tls.client_key_password takes a reference"),
+        ('client_key: "-----BEGIN PRIVATE KEY-----"', "tls.client_key takes a path or a reference"),
+        ("client_certificate: x", "did you mean client_cert?"),
+        ("ca: nowhere.pem", "nowhere.pem: No such file"),
+        ("pins: [sha256//x, sha256//y]", "pins[0] is not sha256//"),
+    ],
+)
+def test_a_config_files_tls_settings_that_are_wrong(vaulytica, tmp_path, setting, words):
+    text = f"destinations:\n  a:\n    url: https://127.0.0.1:1\n    tls:\n      {setting}\n"
+    (tmp_path / "c.yaml").write_text(text)
+    done = vaulytica("send", "--config", "c.yaml", stdin=EVENT)
+    assert done.code == 2
+    assert words in done.error

@@ -168,6 +168,7 @@ NAMES = (
     "username",
     "oauth2_client_id",
     "headers",
+    "no_proxy",
     "custom_template",
 )
 

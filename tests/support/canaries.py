@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_args
 from urllib.parse import quote
 
+import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
+from support.certificates import pair, pem
 from vaulytica.config import WebhookConfig
 from vaulytica.config.auth import AUTH_SETTINGS
 from vaulytica.config.settings import secret_fields
@@ -81,6 +83,10 @@ def _by_reference() -> SecretRef:
     os.environ["VAULYTICA_TESTS_CANARY"] = CANARY
     return SecretRef("env:VAULYTICA_TESTS_CANARY")
 
+
+_AUTHORITY = trustme.CA()
+_PAIR = pair(_AUTHORITY)
+_BOTH = _PAIR.certificate + _PAIR.key  # text before a certificate is no part of it
 
 # Each makes the settings of a config, given the origin ("http://127.0.0.1:8080") of the destination.
 PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
@@ -153,6 +159,18 @@ PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
         "auth": {"auth_type": "api_key", "api_key": _by_reference()}
     },
     "a header by reference": lambda base: {"headers": {"X-Mine": _by_reference()}},
+    "ca": lambda base: {"tls": {"ca": SecretStr(f"{CANARY}\n{pem(_AUTHORITY)}")}},
+    "client_cert": lambda base: {"tls": {"client_cert": f"{CANARY}\n{_BOTH}"}},
+    "client_key": lambda base: {
+        "tls": {"client_cert": _PAIR.certificate, "client_key": f"{CANARY}\n{_PAIR.key}"}
+    },
+    "client_key_password": lambda base: {
+        "tls": {
+            "client_cert": _PAIR.certificate,
+            "client_key": _PAIR.encrypted_with(CANARY),
+            "client_key_password": CANARY,
+        }
+    },
 }
 
 # What the settings of an auth type need beside the secret, where the canary would not do.

@@ -115,12 +115,18 @@ def _parse(text: str, suffix: str) -> Any:
 
 def _parts() -> dict[str, list[str] | None]:
     """The parts of a destination that are mappings, and the names in them; None: any."""
-    from vaulytica.config import WebhookBatchConfig, WebhookRateLimit, WebhookRetryConfig
+    from vaulytica.config import (
+        WebhookBatchConfig,
+        WebhookRateLimit,
+        WebhookRetryConfig,
+        WebhookTLS,
+    )
 
     models: dict[str, type[BaseModel]] = {
         "retry_config": WebhookRetryConfig,
         "batch": WebhookBatchConfig,
         "rate_limit": WebhookRateLimit,
+        "tls": WebhookTLS,
     }
     names: dict[str, list[str] | None] = {
         part: [field.alias or name for name, field in model.model_fields.items()]
@@ -155,6 +161,7 @@ class _Destination:
         settings["auth"] = auth | resolved(auth, self.file.path.parent)
         for part, names in _parts().items():
             settings[part] = self._mapping(settings.get(part) or {}, names, part)
+        settings["tls"] = {name: self._tls(name, v) for name, v in settings["tls"].items()}
         headers = self._mapping(settings.get("headers") or {}, None, "headers")
         base = self.file.path.parent
         settings["headers"] = {
@@ -188,6 +195,23 @@ class _Destination:
         if isinstance(value, list):
             return [self._secret(item, f"{what}[{n}]") for n, item in enumerate(value)]
         return secret(value, what, base=self.file.path.parent, prompt=False)
+
+    def _tls(self, name: str, value: Any) -> Any:
+        """Certificates are paths, references or PEM; a key is none of itself, a password a reference."""
+        if name == "client_key_password":
+            return self._secret(value, f"tls.{name}")
+        if name not in ("ca", "client_cert", "client_key") or not isinstance(value, str):
+            return value
+        from vaulytica.secrets import SecretRef, is_reference
+
+        base = self.file.path.parent
+        if is_reference(value):
+            return SecretRef(value, base=base)
+        if "-----BEGIN " not in value:
+            return str(base / Path(value).expanduser())
+        if name == "client_key":
+            raise self.file.error("tls.client_key takes a path or a reference, not the key itself")
+        return value
 
     def _resolved(self, value: Any, what: str) -> Any:
         if not isinstance(value, str):

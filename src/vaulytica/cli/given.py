@@ -33,6 +33,14 @@ _PARTS: dict[str, dict[str, str]] = {
         "batch_wait": "max_wait",
         "batch_as": "as",
     },
+    "tls": {
+        "ca_file": "ca",
+        "client_cert": "client_cert",
+        "client_key": "client_key",
+        "pin": "pins",
+        "tls_min": "min_version",
+        "server_name": "server_name",
+    },
     "rate_limit": {
         "events_per_second": "events_per_second",
         "bytes_per_second": "bytes_per_second",
@@ -45,6 +53,7 @@ _TOP = {
     "compression": "compression",
     "ordered": "ordered",
     "patience": "patience",
+    "no_proxy": "no_proxy",
     "trust_env": "trust_env",
     "proxy_is_guard": "proxy_is_guard",
     "verify_ssl": "verify_ssl",
@@ -83,6 +92,8 @@ def _over(file: Mapping[str, Any], options: DestinationOptions) -> WebhookConfig
     for part, names in _PARTS.items():
         settings[part] = settings.get(part, {}) | _given(options, names)
     settings |= _given(options, _TOP) | _referred(options) | _egress(options)
+    if (password := options.client_key_password) is not None:
+        settings["tls"]["client_key_password"] = secret(password, "--client-key-password")
     if settings.get("url") is None:
         settings.pop("url", None)
         if "site" not in settings["format_options"]:

@@ -7,6 +7,7 @@ from vaulytica.config.auth import WebhookAuth, WebhookAuthType
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.egress import WebhookEgress
 from vaulytica.config.retry import WebhookRetryConfig
+from vaulytica.config.tls import WebhookTLS
 from vaulytica.config.webhook import WebhookConfig, WebhookFormat
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "WebhookFormat",
     "WebhookRateLimit",
     "WebhookRetryConfig",
+    "WebhookTLS",
 ]

@@ -30,6 +30,7 @@ from vaulytica.config.egress import Egress, WebhookEgress
 from vaulytica.config.headers import HeaderValue, renewed, revealed
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings, references_in
+from vaulytica.config.tls import WebhookTLS
 from vaulytica.delivery.destination import Compress, Destination
 from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.ports import Auth
@@ -38,6 +39,7 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.formats import FORMATS
 from vaulytica.jsonvalues import MAX_BYTES, plain
 from vaulytica.urls import (
+    checked_no_proxy,
     checked_proxy,
     checked_url,
     is_credential,
@@ -48,6 +50,7 @@ from vaulytica.urls import (
 
 if TYPE_CHECKING:
     from vaulytica.transport.network import Network
+    from vaulytica.transport.tls import Tls
 
 
 class WebhookFormat(StrEnum):
@@ -91,7 +94,9 @@ class WebhookConfig(HoldsSecrets, Settings):
         Field(None, exclude=True)
     )
     proxy: str | None = None
+    no_proxy: tuple[str, ...] | None = None
     trust_env: bool = False
+    tls: WebhookTLS = Field(default_factory=WebhookTLS)
     egress: Egress = Field(default_factory=WebhookEgress)
     proxy_is_guard: bool = False
     allow_insecure: bool = False
@@ -109,6 +114,11 @@ class WebhookConfig(HoldsSecrets, Settings):
     @classmethod
     def _valid_proxy(cls, value: str | None) -> str | None:
         return None if value is None else checked_proxy(value)
+
+    @field_validator("no_proxy")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else tuple(map(checked_no_proxy, value))
 
     @field_validator("format")
     @classmethod
@@ -206,9 +216,19 @@ class WebhookConfig(HoldsSecrets, Settings):
             verify=self.verify_ssl,
             proxy=self.proxy,
             trust_env=self.trust_env,
+            no_proxy=self.no_proxy,
+            tls=self._tls(),
             egress=self.egress.policy(),
             proxy_is_guard=self.proxy_is_guard,
         )
+
+    def _tls(self) -> Tls:
+        if not (self.tls.pins or self.tls.server_name):
+            return self.tls.settings("")
+        where = self.destination().name
+        if not where.startswith("https:"):
+            raise WebhookConfigError("tls: pins and server_name need an https:// url")
+        return self.tls.settings(where)
 
     def _pace(self) -> PaceSettings:
         # With one request in flight, five failures in a row would be more than all its retries.

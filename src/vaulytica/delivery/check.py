@@ -165,7 +165,10 @@ def _try_compression(
 _FAILED_STEP = {
     FailureKind.RESOLVE: ("name", "check the host's spelling, and this machine's DNS"),
     FailureKind.CONNECT: ("connect", "check the port, the firewall, and that the service is up"),
-    FailureKind.TLS: ("tls", "check the certificate's name, end and issuer; do not switch it off"),
+    FailureKind.TLS: (
+        "tls",
+        "check the certificate's name, end and issuer, and the pins; do not switch it off",
+    ),
     FailureKind.TIMEOUT: ("connect", "check the firewall (dropped packets look like this)"),
     FailureKind.PROXY: ("connect", "check the proxy's address and credentials"),
     FailureKind.BROKEN: ("connect", "check that the port speaks the protocol of the URL's scheme"),

@@ -9,6 +9,7 @@ from vaulytica.config import (
     WebhookFormat,
     WebhookRateLimit,
     WebhookRetryConfig,
+    WebhookTLS,
 )
 from vaulytica.delivery.outcome import Deferred, Delivered, Reason, Rejected, Result
 from vaulytica.delivery.ports import AsyncTransport, Transport
@@ -67,5 +68,6 @@ __all__ = [
     "WebhookRetryConfig",
     "WebhookSecurityWarning",
     "WebhookSender",
+    "WebhookTLS",
     "WebhookTLSError",
 ]

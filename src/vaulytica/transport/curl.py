@@ -5,69 +5,33 @@ A handle keeps its connection, so handles are pooled; a forked child leaves its 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 import pycurl
 
 from vaulytica.delivery.request import Probe, Request, Response
-from vaulytica.errors import FailureKind, TransportFailure
-from vaulytica.transport.curl_failures import failure_of
-from vaulytica.transport.exchange import Exchange, InterruptibleExchange, Prober
+from vaulytica.errors import TransportFailure
+from vaulytica.transport.exchange import Exchange, InterruptibleExchange
 from vaulytica.transport.network import Network
+from vaulytica.transport.pool import ALIVE, Pool, keep_for_ever
 
 if TYPE_CHECKING:
     import asyncio
 
-
-class _Pool:
-    """Handles at rest. A forked child starts anew: on the parent's connections it must not say a word."""
-
-    def __init__(self, kind: type[Exchange], network: Network) -> None:
-        self._kind = kind
-        self._network = network
-        self._free: list[Exchange] = []
-        self.closed = False
-        _ALIVE.add(self)
-
-    def take(self) -> Exchange:
-        if self.closed:
-            raise TransportFailure(FailureKind.REQUEST, "the sender is closed", retryable=False)
-        try:
-            return self._free.pop()
-        except IndexError:
-            pass
-        return self._kind(self._network)
-
-    def give_back(self, exchange: Exchange) -> None:
-        if not self.closed:
-            self._free.append(exchange)
-
-    def prober(self) -> Prober:
-        return Prober(self._network)
-
-    def close(self) -> None:
-        self.closed = True
-        while self._free:
-            self._free.pop().curl.close()
-
-    def forget(self) -> None:
-        _keep_for_ever(self._free)
-        self._free = []
+    from vaulytica.transport.tls import Material
 
 
 class CurlTransport:
     """Sync; one sender may be shared by many threads, each uses a handle of its own."""
 
     def __init__(self, network: Network = Network()) -> None:
-        self._pool = _Pool(InterruptibleExchange, network)
+        self._pool = Pool(InterruptibleExchange, network)
 
     def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
-        exchange = self._pool.take()
+        exchange = self._pool.take(request.url)
         exchange.prepare(request)
         while True:
             try:
@@ -82,7 +46,7 @@ class CurlTransport:
 
     def connect(self, url: str, timeout: float) -> Probe:
         """Open a connection and close it again; raises `TransportFailure`."""
-        prober = self._pool.prober()
+        prober = self._pool.prober(url)
         prober.open(url, timeout)
         try:
             while True:
@@ -91,7 +55,7 @@ class CurlTransport:
                     return prober.probe()
                 except pycurl.error as error:
                     if not prober.goes_on(error):
-                        raise failure_of(error.args[0], error.args[1]) from None
+                        raise prober.failure(error) from None
         finally:
             prober.curl.close()
 
@@ -104,25 +68,21 @@ class AsyncCurlTransport:
     """For asyncio, any number of requests in flight. Bound to the running loop; a new loop starts anew."""
 
     def __init__(self, network: Network = Network()) -> None:
-        self._pool = _Pool(Exchange, network)
-        self._multi: pycurl.AsyncCurlMulti | None = None
+        self._pool = Pool(Exchange, network)
+        self._running: _Running | None = None
         self._distrust = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
-        _ALIVE.add(self)
+        ALIVE.add(self)
 
     async def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
-        exchange = self._pool.take()
+        exchange = self._pool.take(request.url)
         exchange.prepare(request, anew=self._distrust)
         self._distrust = False
-        while True:
-            try:
-                await self._running().add_handle(exchange.curl)
-                break
-            except pycurl.error as error:
-                if not exchange.goes_on(error):
-                    return exchange.failed(error)
+        try:
+            await self._perform(exchange)
+        except pycurl.error as error:
+            return exchange.failed(error)
         try:
             answer = exchange.answer()
         except TransportFailure:
@@ -135,15 +95,29 @@ class AsyncCurlTransport:
 
     async def connect(self, url: str, timeout: float) -> Probe:
         """Open a connection and close it again; raises `TransportFailure`."""
-        prober = self._pool.prober()
+        prober = self._pool.prober(url)
         prober.open(url, timeout)
-        while True:
-            try:
-                await self._running().add_handle(prober.curl)
-                return prober.probe()
-            except pycurl.error as error:
-                if not prober.goes_on(error):
-                    raise failure_of(error.args[0], error.args[1]) from None
+        try:
+            await self._perform(prober)
+        except pycurl.error as error:
+            raise prober.failure(error) from None
+        return prober.probe()
+
+    async def _perform(self, exchange: Exchange) -> None:
+        running = self._now_running()
+        running.in_flight += 1
+        try:
+            while True:
+                try:
+                    await running.multi.add_handle(exchange.curl)
+                    return
+                except pycurl.error as error:
+                    if not exchange.goes_on(error):
+                        raise
+        finally:
+            running.in_flight -= 1
+            if running is not self._running and not running.in_flight:
+                running.close()
 
     async def aclose(self) -> None:
         """Drop all connections."""
@@ -154,50 +128,48 @@ class AsyncCurlTransport:
         self._drop()
 
     def _drop(self) -> None:
-        multi, self._multi = self._multi, None
-        if multi is not None and self._loop is not None:
-            _close_now(multi, self._loop)
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
 
     def forget(self) -> None:
         """Leave all connections to the parent process."""
-        _keep_for_ever(self._multi)
-        self._multi = None
+        keep_for_ever(self._running)
+        self._running = None
 
-    def _running(self) -> pycurl.AsyncCurlMulti:
+    def _now_running(self) -> _Running:
         if self._running_loop is None:
             from asyncio import get_running_loop
 
             self._running_loop = get_running_loop
         loop = self._running_loop()
-        if self._multi is None or self._loop is not loop:
-            self._drop()
-            self._multi, self._loop = pycurl.AsyncCurlMulti(), loop
-        return self._multi
+        running = self._running
+        if running is not None and running.loop is loop:
+            if running.material is self._pool.material:
+                return running
+            if running.in_flight:  # its connections go when what is under way has ended
+                self._running = None
+        self._drop()
+        self._running = _Running(pycurl.AsyncCurlMulti(), loop, self._pool.material)
+        return self._running
 
 
-def _close_now(multi: pycurl.AsyncCurlMulti, loop: asyncio.AbstractEventLoop) -> None:
-    """Close it, whatever became of its loop: freed as it is, it would ask a closed loop for watchers."""
-    from asyncio import _get_running_loop
+class _Running:
+    """libcurl at work in a loop: the connections made with the same certificates."""
 
-    if loop.is_running() and _get_running_loop() is not loop:
-        return  # in use by another thread
-    with suppress(StopIteration, RuntimeError):
-        multi.aclose().send(None)  # it awaits nothing
+    __slots__ = ("in_flight", "loop", "material", "multi")
 
+    def __init__(
+        self, multi: pycurl.AsyncCurlMulti, loop: asyncio.AbstractEventLoop, material: Material
+    ) -> None:
+        self.multi, self.loop, self.material = multi, loop, material
+        self.in_flight = 0
 
-_ALIVE: WeakSet[_Pool | AsyncCurlTransport] = WeakSet()
+    def close(self) -> None:
+        """Drop its connections, whatever became of its loop: just freed, it would ask a closed one for watchers."""
+        from asyncio import _get_running_loop
 
-
-def _forget_all() -> None:
-    for holder in list(_ALIVE):
-        holder.forget()
-
-
-os.register_at_fork(after_in_child=_forget_all)
-
-
-def _keep_for_ever(thing: object) -> None:
-    """Never free it: to free a parent's connection in a child says goodbye (TLS) in the parent's name."""
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+        if self.loop.is_running() and _get_running_loop() is not self.loop:
+            return  # in use by another thread
+        with suppress(StopIteration, RuntimeError):
+            self.multi.aclose().send(None)  # it awaits nothing

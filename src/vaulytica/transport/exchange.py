@@ -1,7 +1,7 @@
 """Exchange: one libcurl handle, prepared for a request, and its answer read back.
 
 What libcurl would do unasked stays off: no redirects, netrc, cookies, decompression, silent sending
-again, nor proxies from the environment unless `trust_env`.
+again, nor proxies from the environment unless `trust_env`. See `handle` for most of it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from io import BytesIO
+from urllib.parse import urlsplit, urlunsplit
 
-import certifi
 import pycurl
 
 from vaulytica.delivery.request import (
@@ -25,7 +25,9 @@ from vaulytica.delivery.request import (
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_of
 from vaulytica.transport.egress import Gate
+from vaulytica.transport.handle import made
 from vaulytica.transport.network import Network
+from vaulytica.transport.tls import Material
 
 _NO_MORE = [b"\r\n"]
 # What libcurl takes of a body at a time: its own default, and what holds most batches in one piece.
@@ -35,29 +37,20 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
 class Exchange:
     """A libcurl handle with its settings, used for one request after another."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, material: Material, *, pinned: bool) -> None:
+        self.material, self.pinned = material, pinned
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._room = MAX_ANSWER_BYTES
         self._unsent = BytesIO()
         self._url = ""
+        self._host: str | None = None
+        self._server_name = network.tls.server_name if pinned else None
         self._anew = False
         self._timeout = 0.0
         self._method = "POST"
         self._piece = _SMALLEST_PIECE
-        self.curl = curl = pycurl.Curl()
-        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        curl.setopt(pycurl.FOLLOWLOCATION, 0)
-        curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
-        curl.setopt(pycurl.NOSIGNAL, 1)
-        curl.setopt(pycurl.TCP_NODELAY, 1)
-        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
-        curl.setopt(pycurl.CAINFO, certifi.where())
-        curl.setopt(pycurl.SSL_VERIFYPEER, 1 if network.verify else 0)
-        curl.setopt(pycurl.SSL_VERIFYHOST, 2 if network.verify else 0)
-        if network.proxy is not None or not network.trust_env:
-            curl.setopt(pycurl.PROXY, network.proxy or "")  # "" also overrules the environment
-            curl.setopt(pycurl.NOPROXY, "")  # whose no_proxy could lead around the proxy given
+        self.curl = curl = made(network, material, pinned=pinned)
         self._gate: Gate | None = None
         if not network.egress.is_any:
             self._gate = Gate(
@@ -78,8 +71,7 @@ class Exchange:
             self.curl.setopt(pycurl.FRESH_CONNECT, int(anew))
             self._anew = anew
         if request.url != self._url:
-            self.curl.setopt(pycurl.URL, request.url)
-            self._url = request.url
+            self._set_url(request.url)
         if request.timeout != self._timeout:
             self._set_timeout(request.timeout)
         if request.method != self._method:
@@ -88,6 +80,8 @@ class Exchange:
         # "Expect:" keeps libcurl from asking first (100-continue) before a large body.
         lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
         lines.append("Expect:")
+        if self._host is not None and all(name.lower() != "host" for name, _ in request.headers):
+            lines.append(self._host)
         try:
             self.curl.setopt(pycurl.HTTPHEADER, lines)
         except UnicodeEncodeError:
@@ -103,6 +97,18 @@ class Exchange:
         self._room = request.answer_bytes
         if self._gate is not None:
             self._gate.close()
+
+    def _set_url(self, url: str) -> None:
+        self._url = url
+        if self._server_name is not None:
+            # libcurl asks by SNI for the URL's host, and holds the certificate to it.
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or 443
+            url = urlunsplit(parts._replace(netloc=f"{self._server_name}:{port}"))
+            there = f"[{host}]" if ":" in host else host
+            self.curl.setopt(pycurl.CONNECT_TO, [f"{self._server_name}:{port}:{there}:{port}"])
+            self._host = f"Host: {parts.netloc}"
+        self.curl.setopt(pycurl.URL, url)
 
     def _set_timeout(self, seconds: float) -> None:
         milliseconds = max(1, int(seconds * 1000))
@@ -140,14 +146,17 @@ class Exchange:
         Enough is as much as we read of any, or the status where that is no success: a success counts
         only whole.
         """
-        code, message = error.args[0], error.args[1] if len(error.args) > 1 else ""
-        if code == pycurl.E_WRITE_ERROR and self._room == 0:
+        if error.args[0] == pycurl.E_WRITE_ERROR and self._room == 0:
             return self.answer()
         if self.curl.getinfo(pycurl.RESPONSE_CODE) >= 300 and _ended(self._head):
             return self.answer()
         if self.curl.getinfo(pycurl.HTTP_CONNECTCODE) == 407:  # for a tunnel; else it is an answer
             return Response(407, _headers(self._head.copy()))
-        raise failure_of(code, message) from None
+        raise self.failure(error) from None
+
+    def failure(self, error: pycurl.error) -> TransportFailure:
+        """What went wrong, where no answer came."""
+        return failure_of(error.args[0], error.args[1] if len(error.args) > 1 else "")
 
     def _take(self, chunk: bytes) -> int | None:
         if len(chunk) <= self._room:
@@ -178,8 +187,8 @@ class Prober(Exchange):
 class InterruptibleExchange(Exchange):
     """A handle whose transfer Ctrl-C can end: Python looks at signals only when it is called."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, material: Material, *, pinned: bool) -> None:
+        super().__init__(network, material, pinned=pinned)
         self.curl.setopt(pycurl.NOPROGRESS, 0)
         self.curl.setopt(pycurl.XFERINFOFUNCTION, lambda *_: None)
 

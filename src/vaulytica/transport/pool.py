@@ -1,0 +1,96 @@
+"""Pool: handles at rest, each with its kept connection."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+from weakref import WeakSet
+
+from vaulytica.errors import FailureKind, TransportFailure
+from vaulytica.transport.exchange import Exchange, Prober
+from vaulytica.transport.network import Network
+
+
+class Holder(Protocol):
+    """What has connections that a forked child must leave alone."""
+
+    def forget(self) -> None:
+        """Leave all connections to the parent process."""
+
+
+class Pool:
+    """Handles at rest. A forked child starts anew: on the parent's connections it must not say a word.
+
+    `material` is that of the handles: when certificates change, all of them are dropped.
+    """
+
+    def __init__(self, kind: type[Exchange], network: Network) -> None:
+        self._kind = kind
+        self._network = network
+        self.material = network.tls.current()
+        self._one_kind = not network.tls.is_for_one_place
+        self._free: list[Exchange] = []
+        self._free_elsewhere: list[Exchange] = []  # without the pins
+        self.closed = False
+        ALIVE.add(self)
+
+    def take(self, url: str) -> Exchange:
+        """A handle for requests to this URL; raises `TransportFailure` once the pool is closed."""
+        if self.closed:
+            raise TransportFailure(FailureKind.REQUEST, "the sender is closed", retryable=False)
+        material = self._network.tls.current()
+        if material is not self.material:
+            self.material = material
+            self._drop()
+        pinned = self._one_kind or self._network.tls.is_pinned(url)
+        try:
+            return (self._free if pinned else self._free_elsewhere).pop()
+        except IndexError:
+            return self._kind(self._network, material, pinned=pinned)
+
+    def give_back(self, exchange: Exchange) -> None:
+        """A handle that is well: its connection is kept, unless its certificates are of yesterday."""
+        if self.closed or exchange.material is not self.material:
+            exchange.curl.close()
+        elif exchange.pinned:
+            self._free.append(exchange)
+        else:
+            self._free_elsewhere.append(exchange)
+
+    def prober(self, url: str) -> Prober:
+        """A handle that only connects to this URL."""
+        tls = self._network.tls
+        return Prober(self._network, tls.current(), pinned=self._one_kind or tls.is_pinned(url))
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self.closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        for free in (self._free, self._free_elsewhere):
+            while free:
+                free.pop().curl.close()
+
+    def forget(self) -> None:
+        """Leave all connections to the parent process."""
+        keep_for_ever((self._free, self._free_elsewhere))
+        self._free, self._free_elsewhere = [], []
+
+
+ALIVE: WeakSet[Holder] = WeakSet()
+
+
+def _forget_all() -> None:
+    for holder in list(ALIVE):
+        holder.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+
+
+def keep_for_ever(thing: object) -> None:
+    """Never free it: to free a parent's connection in a child says goodbye (TLS) in the parent's name."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
