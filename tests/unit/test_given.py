@@ -234,8 +234,8 @@ BAD = st.sampled_from(
 
 @given(
     entries=st.lists(GOOD | SLOW | OWN | BAD, max_size=40),
-    most=st.integers(1, 7),
-    max_bytes=st.integers(60, 300),
+    most=st.integers(1, 12),
+    max_bytes=st.integers(60, 600),
 )
 def test_dicts_go_the_same_way_with_and_without_lines(
     entries: list[Any], most: int, max_bytes: int

@@ -15,7 +15,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.jsonvalues import MAX_DEPTH, compact_json
 from vaulytica.lines import Line, decode, decode_values, read
-from vaulytica.lines.ids import new_ids
+from vaulytica.lines.ids import joined, new_ids
 
 NOW_MS = 1761739200123
 NOW = "2025-10-29T12:00:00.123Z"
@@ -241,6 +241,7 @@ def test_some_of_the_ids_are_the_same_as_of_the_list(
     assert len(new) == len(ids) == count
     some, expected = new[start:stop][:again], ids[start:stop][:again]
     assert list(some) == expected == [some[at] for at in range(len(some))]
+    assert joined(some) == joined(expected) == "\n".join(expected)
 
 
 def test_ids_are_for_lines_that_have_none() -> None:

@@ -12,7 +12,7 @@ from vaulytica.delivery.outcome import Reason, ReasonKind, Rejected, Result
 from vaulytica.delivery.ports import Format, Limits
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
-from vaulytica.lines import Written
+from vaulytica.lines import Written, joined
 
 _PART = attrgetter("part")
 
@@ -58,7 +58,10 @@ class Batch:
     def __init__(self, pieces: Iterable[Item | Span], group: Hashable = None) -> None:
         self.pieces = tuple(pieces)
         self.group = group
-        self._count = sum([len(one.ids) if type(one) is Span else 1 for one in self.pieces])
+        self._count = len(self.pieces)
+        for one in self.pieces:
+            if type(one) is Span:
+                self._count += len(one.ids) - 1
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -79,9 +82,10 @@ class Batch:
     @property
     def id(self) -> str:
         """The event's id; of several, a digest of theirs: the same events always have the same."""
-        ids = self.ids
-        if len(ids) == 1:
-            return ids[0]
+        if self._count == 1:
+            (only,) = self.pieces
+            return only.ids[0] if isinstance(only, Span) else only.id
+        ids = [joined(one.ids) if isinstance(one, Span) else one.id for one in self.pieces]
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
         return f"batch-{digest[:32]}"
 

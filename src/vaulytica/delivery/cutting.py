@@ -16,6 +16,7 @@ from vaulytica.lines import Entries, Given, Line, Lines, Written
 # Batches that are being filled at a time, and bytes in all of them.
 _MOST_GROUPS = 1000
 _MOST_BYTES = 32 * 1024 * 1024
+_SEVERAL = 4  # of fewer lines at a time each costs more than an event does
 
 
 class _Open:
@@ -59,6 +60,7 @@ class Cutter:
         self._open: dict[Hashable, _Open] = {}  # in the order in which they were begun
         self._open_bytes = 0
         self._given = Given(max_event_bytes)
+        self._takes_dicts = self._lined is not None and bounds.max_events >= _SEVERAL
         self._given_since, self._given_room = 0.0, 0
         self._news = False
         self.count = 0  # entries there were
@@ -81,7 +83,7 @@ class Cutter:
 
         Returns whether there is news: something is ready or unfit, or a first event has begun to wait.
         """
-        if type(entry) is dict and self._lined is not None and self._given.take_in(entry):
+        if type(entry) is dict and self._takes_dicts and self._given.take_in(entry):
             texts = self._given.texts
             if len(texts) == 1:
                 self._given_since = now

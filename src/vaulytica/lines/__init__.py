@@ -8,6 +8,7 @@ from __future__ import annotations
 from vaulytica.lines.decoding import decode, decode_values
 from vaulytica.lines.encoding import encode
 from vaulytica.lines.given import Given
+from vaulytica.lines.ids import joined
 from vaulytica.lines.kept import Kept
 from vaulytica.lines.line import Line, SeverityName
 from vaulytica.lines.lines import Entries, Lines, Written, written
@@ -25,6 +26,7 @@ __all__ = [
     "decode_values",
     "encode",
     "is_too_many_digits",
+    "joined",
     "read",
     "too_many_digits",
     "why_not_json",

@@ -23,11 +23,16 @@ class NewIds(Sequence[str]):
         return len(self._which)
 
     def __iter__(self) -> Iterator[str]:
-        which = self._which
-        for number in range(which.start // _EACH, -(-which.stop // _EACH)):
-            head, first = self._heads[number], number * _EACH
-            tails = _TAILS[max(0, which.start - first) : which.stop - first]
+        for head, tails in self.by_head():
             yield from [head + tail for tail in tails]
+
+    def by_head(self) -> Iterator[tuple[str, list[str]]]:
+        """What some have in common, and how each of them goes on."""
+        which = self._which
+        last = -(-which.stop // _EACH) if which else 0
+        for number in range(which.start // _EACH, last):
+            first = number * _EACH
+            yield self._heads[number], _TAILS[max(0, which.start - first) : which.stop - first]
 
     @overload
     def __getitem__(self, at: int) -> str: ...
@@ -38,6 +43,13 @@ class NewIds(Sequence[str]):
             number, tail = divmod(self._which[at], _EACH)
             return self._heads[number] + _TAILS[tail]
         return NewIds(self._heads, self._which[at])
+
+
+def joined(ids: Sequence[str]) -> str:
+    """One on each line."""
+    if not isinstance(ids, NewIds):
+        return "\n".join(ids)
+    return "\n".join([head + f"\n{head}".join(tails) for head, tails in ids.by_head()])
 
 
 def new_ids(count: int, now_ms: int) -> NewIds:
