@@ -13,6 +13,8 @@ from vaulytica.errors import WebhookConfigError
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\^`{}|<>\"]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
+# An IPv6 address, perhaps with a zone, and a port: urlsplit lets other text stand beside the brackets.
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._~%-]+)?\](:[0-9]*)?")
 _CREDENTIAL_NAME = re.compile(
     r"auth|token|key|secret|pass|pwd|cookie|sig|credential|jwt|session", re.IGNORECASE
 )
@@ -70,9 +72,20 @@ def _split(url: str, what: str) -> SplitResult:
         raise WebhookConfigError(f"{what} has no scheme; begin it with https://")
     if not parts.hostname:
         raise WebhookConfigError(f"{what} has no host")
+    place = parts.netloc.rpartition("@")[2]
+    if {"[", "]"} & set(place) and not _is_ipv6(place):
+        raise WebhookConfigError(f"{what} has brackets that hold no IPv6 address, or not only one")
     if port == 0:
         raise WebhookConfigError(f"{what} has port 0, which nothing can listen on")
     return parts
+
+
+def _is_ipv6(place: str) -> bool:
+    match = _BRACKETED.fullmatch(place)
+    try:
+        return match is not None and bool(ipaddress.IPv6Address(match[1]).compressed)
+    except ValueError:
+        return False
 
 
 def _ascii_host(host: str, what: str) -> str:

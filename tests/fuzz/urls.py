@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from fuzz.taking import Taking
@@ -37,6 +38,8 @@ def _url(text: str) -> None:
     parts = urlsplit(url)
     assert parts.scheme in ("http", "https")
     assert parts.hostname
+    if text.isascii():  # else IDNA has its say
+        assert _place(text.lower()) == _place(url), "it leads where it says"
     bare, userinfo = split_userinfo(url)
     assert (userinfo is None) == ("@" not in parts.netloc)
     assert "@" not in urlsplit(bare).netloc
@@ -46,6 +49,11 @@ def _url(text: str) -> None:
     assert all(isinstance(secret, str) for secret in url_secrets(url))
     query_names(url)
     assert is_cleartext(url) is False or parts.scheme == "http"
+
+
+def _place(url: str) -> str:
+    """What stands between userinfo and port, brackets and all."""
+    return re.sub(":[0-9]*$", "", urlsplit(url).netloc.rpartition("@")[2])
 
 
 def _proxy(text: str) -> None:

@@ -88,6 +88,27 @@ def test_a_url_that_is_accepted_is_ascii(path: str) -> None:
     assert urlsplit(made).hostname == "siem.example.com"
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "[v1.a]", "[v1.a:b]", "[::1]x", "x[::1]", "[::1", "::1]", "[]", "[:::1]", "[1.2.3.4]",
+        "[fe80::1%\u00e9]", "[::1]]", "[[::1]]", "[::1]:80x", "[127.0.0.1]@[::1]x",
+    ],
+)  # fmt: skip
+def test_brackets_hold_an_ipv6_address_and_nothing_stands_beside_them(place: str) -> None:
+    with pytest.raises(WebhookConfigError):
+        checked_url(f"https://{place}/", "url")
+    with pytest.raises(WebhookConfigError):
+        checked_proxy(f"http://{place}")
+
+
+@pytest.mark.parametrize("place", ["[::1]", "[::1]:8080", "[fe80::1%25eth0]", "[::ffff:1.2.3.4]"])
+def test_an_ipv6_address_stays_as_it_is(place: str) -> None:
+    for url in (f"https://{place}/", f"https://u:p@{place}/"):
+        assert checked_url(url, "url") == url
+    assert checked_proxy(f"http://{place}") == f"http://{place}"
+
+
 def test_userinfo_is_made_ascii_too_and_means_the_same() -> None:
     made = checked_url("https://j\u00f6rg:p\u00e4ss@siem.example.com/", "url")
     assert made.isascii()
