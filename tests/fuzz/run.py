@@ -74,7 +74,8 @@ def with_atheris(name: str, seconds: int, *flags: str) -> None:
             target(data)
     atheris.Setup(
         [
-            sys.argv[0],
+            # To merge, libFuzzer starts itself again by what it takes for its own name.
+            f"{sys.executable} {__file__} --one {name} --",
             f"-max_len={LONGEST}",
             f"-max_total_time={seconds}",
             f"-artifact_prefix={WORK / name}-",
