@@ -14,6 +14,7 @@ from vaulytica.cli import show_version
 from vaulytica.cli.check import check
 from vaulytica.cli.demo import demo
 from vaulytica.cli.options import EPILOG
+from vaulytica.cli.outbox import outbox
 from vaulytica.cli.output import error_line
 from vaulytica.cli.receive import receive
 from vaulytica.cli.render import render
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (send, check, render, receive):
     app.command(epilog=EPILOG)(command)
 app.command()(demo)
+app.add_typer(outbox, name="outbox")
 
 # The base of all usage errors; older and newer typer keep it in different places.
 _ClickException: Any = next(

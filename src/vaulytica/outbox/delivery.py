@@ -145,6 +145,13 @@ class Counts(msgspec.Struct, kw_only=True):
         return self.accepted - gone
 
 
+class Audit(msgspec.Struct, frozen=True):
+    """The counts of each destination, and what is wrong; nothing, if the law holds."""
+
+    counts: dict[str, Counts]
+    problems: list[str]
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which deliveries: all that fit every setting given.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -147,11 +148,35 @@ def _matching(pattern: re.Pattern[bytes], body: bytes) -> list[int]:
     return [place for place, line in enumerate(lines) if pattern.search(line)]
 
 
+def total(session: Session, which: Filter) -> tuple[int, int]:
+    """How many deliveries fit, and their events."""
+    if which.grep is None:
+        clauses, values = _clauses(which, 0)
+        text = " ".join((SQL["total"], "WHERE", " AND ".join(clauses)))
+        found: tuple[int, int] = session.connection.execute(text, values).fetchone()
+        return found
+    deliveries = events = after = 0
+    while page := browse(session, which, after, _SHED, bodies=False):
+        deliveries += len(page)
+        events += sum(kept.events for kept in page)
+        after = page[-1].id
+    return deliveries, events
+
+
 def _select(
     session: Session, which: Filter, after: int, most: int, *, bodies: bool, scan: bool
 ) -> sqlite3.Cursor:
     """What fits all but `grep`. `scan`: without an end, as the reader looks for matches."""
-    clauses, values = ["d.id > ?"], [after]
+    clauses, values = _clauses(which, after)
+    begin = SQL["browse_bodies" if bodies else "browse"]
+    text = " ".join((begin, "WHERE", " AND ".join(clauses), "ORDER BY d.id LIMIT ?"))
+    return session.connection.execute(text, [*values, -1 if scan else most])
+
+
+def _clauses(which: Filter, after: int) -> tuple[list[str], list[Any]]:
+    """What a row must hold to, and the values of it."""
+    clauses: list[str] = ["d.id > ?"]
+    values: list[Any] = [after]
     for column, wanted in (
         ("d.state", which.states),
         ("n.name", which.destinations),
@@ -159,7 +184,7 @@ def _select(
     ):
         if wanted:
             clauses.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-            values += wanted  # type: ignore[arg-type] # SQLite takes texts and numbers alike
+            values += wanted
     for clause, moment in (
         ("d.kept >= ?", which.since),
         ("d.kept <= ?", which.until),
@@ -168,7 +193,4 @@ def _select(
         if moment is not None:
             clauses.append(clause)
             values.append(round(moment * 1000))
-    begin = SQL["browse_bodies" if bodies else "browse"]
-    text = " ".join((begin, "WHERE", " AND ".join(clauses), "ORDER BY d.id LIMIT ?"))
-    values.append(-1 if scan else most)
-    return session.connection.execute(text, values)
+    return clauses, values

@@ -154,3 +154,75 @@ FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
 SELECT d.id, n.name, d.state, d.events, d.kept, d.due, d.attempts, d.key, d.tried, b.body
 FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
 JOIN outbox_batch b ON b.id = d.batch
+
+-- name: sums
+SELECT n.name, d.state, sum(d.events) FROM outbox_delivery d
+LEFT JOIN outbox_destination n ON n.id = d.destination GROUP BY 1, 2
+
+-- name: without_batch
+SELECT d.id FROM outbox_delivery d LEFT JOIN outbox_batch b ON b.id = d.batch WHERE b.id IS NULL LIMIT :most
+
+-- name: without_delivery
+SELECT b.id FROM outbox_batch b WHERE NOT EXISTS
+(SELECT 1 FROM outbox_delivery d WHERE d.batch = b.id) LIMIT :most
+
+-- name: odd_refs
+SELECT b.id FROM outbox_batch b WHERE b.refs !=
+(SELECT count(*) FROM outbox_delivery d WHERE d.batch = b.id) LIMIT :most
+
+-- name: odd_events
+SELECT d.id FROM outbox_delivery d JOIN outbox_batch b ON b.id = d.batch WHERE d.events != b.events LIMIT :most
+
+-- name: bodies
+SELECT id, events, body FROM outbox_batch
+
+-- name: total
+SELECT count(*), coalesce(sum(d.events), 0)
+FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
+
+-- name: name_unknown
+INSERT OR IGNORE INTO outbox_destination (id, name)
+SELECT DISTINCT destination, 'unknown-' || destination FROM outbox_delivery
+
+-- name: add_unknown
+INSERT OR IGNORE INTO outbox_destination (id, name) VALUES (:id, :name)
+
+-- name: unclaim
+UPDATE outbox_delivery SET state = 'deferred', token = NULL, lease = NULL, owned = NULL WHERE state = 'claimed'
+
+-- name: drop_without_batch
+DELETE FROM outbox_delivery WHERE batch NOT IN (SELECT id FROM outbox_batch)
+
+-- name: recount_events
+UPDATE outbox_delivery SET events = (SELECT b.events FROM outbox_batch b WHERE b.id = batch)
+
+-- name: short_of_deliveries
+SELECT b.id, b.bound, b.kept FROM outbox_batch b WHERE b.refs >
+(SELECT count(*) FROM outbox_delivery d WHERE d.batch = b.id)
+
+-- name: deliveries_of_batch
+SELECT destination FROM outbox_delivery WHERE batch = :batch
+
+-- name: drop_unreachable
+DELETE FROM outbox_batch WHERE id NOT IN (SELECT batch FROM outbox_delivery)
+
+-- name: recount_refs
+UPDATE outbox_batch SET refs = (SELECT count(*) FROM outbox_delivery d WHERE d.batch = outbox_batch.id)
+
+-- name: set_counters
+UPDATE outbox_destination SET accepted = :accepted, buried = :buried WHERE id = :id
+
+-- name: old_keys
+SELECT key, ids, digest, expires FROM outbox_idempotency
+
+-- name: old_key
+INSERT OR IGNORE INTO outbox_idempotency (key, ids, digest, expires) VALUES (?, ?, ?, ?)
+
+-- name: old_marks
+SELECT source, position FROM outbox_mark
+
+-- name: old_mark
+INSERT OR IGNORE INTO outbox_mark (source, position) VALUES (?, ?)
+
+-- name: old_clock
+UPDATE outbox_clock SET seen = max(seen, ?)

@@ -79,8 +79,8 @@ def _step(connection: sqlite3.Connection, version: int, sql: str, now: int) -> N
 def _statements(sql: str) -> list[str]:
     """`executescript` would commit before it begins."""
     statements, text = [], ""
-    for line in sql.splitlines(keepends=True):
-        text += line
+    for piece in sql.split(";")[:-1]:
+        text += f"{piece};"
         if sqlite3.complete_statement(text):
             statements.append(text)
             text = ""

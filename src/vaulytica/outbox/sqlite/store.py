@@ -47,8 +47,9 @@ class SqliteOutbox:
     """May be shared by threads, used by a forked child, and opened by many programs at a time.
 
     `owner`: this is the one relay on the file; a second is refused. `retention`: whether delivered ones
-    are kept for looking back. `remember`: seconds that idempotency keys are. `on_put` hears, after
-    each transaction, which destinations have got something to do.
+    are kept for looking back. `remember`: seconds that idempotency keys are. `min_free`: bytes of the
+    disk that puts leave free, as delivering needs some. `on_put` hears, after each transaction, which
+    destinations have got something to do.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class SqliteOutbox:
         create: bool = True,
         retention: Retention | None = None,
         remember: float = DAY,
+        min_free: int = 32 * 1024**2,
         clock: Clock = time,
         on_put: Callable[[set[str]], object] | None = None,
     ) -> None:
         self.path = path
         self.verbs = Verbs(remember)
         self.on_put = on_put
+        self._min_free = min_free
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
         self._closed = False
@@ -135,10 +138,17 @@ class SqliteOutbox:
             return self.do(op)
         if not connection.in_transaction and _is_autocommit(connection):
             raise WebhookConfigError("put: the connection is in no transaction; begin one first")
-        with explaining(self.path):
-            if not is_of_file(connection, self.path):
-                raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
-            put_all(self._session(connection), [op])
+        shape, connection.row_factory = connection.row_factory, None
+        try:
+            with explaining(self.path):
+                if not is_of_file(connection, self.path):
+                    raise WebhookConfigError(
+                        f"put: the connection is to another file than {self.path}"
+                    )
+                self._refuse_if_nearly_full()
+                put_all(self._session(connection), [op])
+        finally:
+            connection.row_factory = shape
         return op.result()
 
     put_shares = _done(Verbs.put_shares)
@@ -150,6 +160,9 @@ class SqliteOutbox:
     move = _done(Verbs.move)
     shed = _done(Verbs.shed)
     browse = _done(Verbs.browse)
+    total = _done(Verbs.total)
+    audit = _done(Verbs.audit)
+    now = _done(Verbs.now)
     counts = _done(Verbs.counts)
     used_bytes = _done(Verbs.used_bytes)
     tidy = _done(Verbs.tidy)
@@ -191,6 +204,8 @@ class SqliteOutbox:
         session = self._writer
         assert session is not None
         try:
+            if any(isinstance(op, Put) for op in ops):
+                self._refuse_if_nearly_full()
             with session.transaction(durable=any(op.durable for op in ops)):
                 put_all(session, [op for op in ops if isinstance(op, Put)])
                 for op in ops:
@@ -209,6 +224,15 @@ class SqliteOutbox:
             names, session.puts = session.puts, set()
             if self.on_put is not None:
                 self.on_put(names)
+
+    def _refuse_if_nearly_full(self) -> None:
+        disk = os.statvfs(self.path)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._min_free:
+            raise OutboxError(
+                f"outbox {self.path}: the disk is nearly full ({free // 1024**2} MiB free, and "
+                f"{self._min_free // 1024**2} are left for delivering); make room, and try again"
+            )
 
     def close(self) -> None:
         """Let go of the files; may be called again."""

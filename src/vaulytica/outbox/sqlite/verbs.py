@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import (
+    Audit,
     Counts,
     Delivery,
     Filter,
@@ -17,7 +18,7 @@ from vaulytica.outbox.delivery import (
     Verdict,
 )
 from vaulytica.outbox.parcel import Entry, Parcel
-from vaulytica.outbox.sqlite import claiming, counting, marking, moving, settling
+from vaulytica.outbox.sqlite import audit, claiming, counting, marking, moving, settling
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.putting import Put
 from vaulytica.outbox.states import State, Step
@@ -101,6 +102,18 @@ class Verbs:
     ) -> Op[list[Kept]]:
         """What is there, by rising id, behind the delivery `after`."""
         return Op(lambda session: moving.browse(session, which, after, most, bodies), reads=True)
+
+    def total(self, which: Filter) -> Op[tuple[int, int]]:
+        """How many deliveries fit, and the events in them."""
+        return Op(lambda session: moving.total(session, which), reads=True)
+
+    def audit(self) -> Op[Audit]:
+        """Whether the counters and what is on disk say the same."""
+        return Op(audit.audit, reads=True)
+
+    def now(self) -> Op[float]:
+        """Seconds since 1970, by the outbox's clock."""
+        return Op(lambda session: session.now() / 1000, reads=True)
 
     def counts(self) -> Op[dict[str, Counts]]:
         """For each destination, since the beginning."""

@@ -1,0 +1,188 @@
+"""`vaulytica outbox replay`, `bury` and `purge`: decide on many deliveries, in steps that are each whole."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from vaulytica.cli.outbox.options import (
+    Destinations,
+    Grep,
+    Ids,
+    Json,
+    Since,
+    States,
+    Until,
+    Url,
+    filter_of,
+    opened,
+    some,
+)
+from vaulytica.cli.output import error_line, json_line, line
+from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.delivery import Filter
+from vaulytica.outbox.states import PENDING, State, Step
+
+if TYPE_CHECKING:
+    from vaulytica.outbox.sqlite import SqliteOutbox
+
+_MOST = 100  # deliveries in one step
+_TELL = 1.0  # seconds between two lines of progress
+_WORDS = {
+    Step.REPLAY: ("to put back", "put back"),
+    Step.BURY: ("to give up on", "given up on"),
+    Step.PURGE: ("to throw away", "thrown away"),
+    Step.DROP: ("to throw away", "thrown away"),
+}
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; else only say how many.")]
+
+
+def replay(
+    url: Url,
+    *,
+    ids: Ids = None,
+    destination: Destinations = None,
+    since: Since = None,
+    until: Until = None,
+    grep: Grep = None,
+    dry_run: DryRun = False,
+    rate: Annotated[
+        float | None, typer.Option(min=0.001, metavar="N", help="Events a second at most.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Put dead letters back to be delivered. Ctrl-C pauses it: what is put back stays so."""
+    with opened(url) as outbox:
+        which = filter_of(
+            outbox,
+            states=[State.DEAD],
+            destinations=destination,
+            since=since,
+            until=until,
+            grep=grep,
+            ids=ids,
+        )
+        # Those that die again meanwhile are not put back a second time.
+        which = msgspec.structs.replace(which, settled_by=outbox.now())
+        return _move(outbox, Step.REPLAY, which, dry_run=dry_run, rate=rate, json=json)
+
+
+def bury(
+    url: Url,
+    *,
+    ids: Ids = None,
+    state: States = None,
+    destination: Destinations = None,
+    since: Since = None,
+    until: Until = None,
+    grep: Grep = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Give up on pending deliveries: they become dead letters, which can be replayed."""
+    with opened(url) as outbox:
+        which = filter_of(
+            outbox,
+            states=state or ["pending"],
+            destinations=destination,
+            since=since,
+            until=until,
+            grep=grep,
+            ids=ids,
+        )
+        _refuse_others(which, PENDING, "bury is for pending deliveries")
+        return _move(outbox, Step.BURY, which, dry_run=dry_run, json=json)
+
+
+def purge(
+    url: Url,
+    *,
+    ids: Ids = None,
+    state: States = None,
+    destination: Destinations = None,
+    since: Since = None,
+    until: Until = None,
+    grep: Grep = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Throw away dead letters (or --state delivered, or pending). There is no way back."""
+    with opened(url) as outbox:
+        which = filter_of(
+            outbox,
+            states=state or [State.DEAD],
+            destinations=destination,
+            since=since,
+            until=until,
+            grep=grep,
+            ids=ids,
+        )
+        step = Step.DROP if set(which.states) <= set(PENDING) else Step.PURGE
+        if step is Step.PURGE:
+            settled = (State.DEAD, State.DELIVERED)
+            _refuse_others(which, settled, "throw away pending deliveries by themselves")
+        return _move(outbox, step, which, dry_run=not yes, json=json)
+
+
+def _refuse_others(which: Filter, allowed: tuple[State, ...], why: str) -> None:
+    if not set(which.states) <= set(allowed):
+        raise WebhookConfigError(f"--state: {why}")
+
+
+def _move(
+    outbox: SqliteOutbox,
+    step: Step,
+    which: Filter,
+    *,
+    dry_run: bool,
+    json: bool,
+    rate: float | None = None,
+) -> int:
+    """All that fits, step by step; says first how many there are."""
+    which = msgspec.structs.replace(
+        which, states=tuple(state for state in which.states if state is not State.CLAIMED)
+    )
+    before, after = _WORDS[step]
+    deliveries, events = outbox.total(which)
+    if not json or not dry_run:
+        _say(json, f"{some(events, 'event')} in {some(deliveries, 'delivery')} {before}")
+    if dry_run:
+        if json:
+            json_line({"events": events, "deliveries": deliveries, "done": 0})
+        elif step in (Step.PURGE, Step.DROP):
+            line("nothing is done: add --yes")
+        return 0
+    done = 0
+    told = time.monotonic()
+    last: int | None = 0
+    try:
+        while last is not None:
+            moved = outbox.move(step, which, after=last, most=1 if rate else _MOST)
+            done, last = done + moved.events, moved.last
+            if time.monotonic() - told > _TELL:
+                told = time.monotonic()
+                error_line(f"{done} of {events} {after}")
+            if rate and last is not None:
+                time.sleep(moved.events / rate)
+    except KeyboardInterrupt:
+        error_line(f"paused: {done} of {events} {after}; the same command goes on")
+        return 1
+    if json:
+        json_line({"events": events, "deliveries": deliveries, "done": done})
+    else:
+        line(f"{some(done, 'event')} {after}")
+    return 0
+
+
+def _say(json: bool, text: str) -> None:
+    if json:
+        error_line(text)
+    else:
+        line(text)
+    sys.stdout.flush()

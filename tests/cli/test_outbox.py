@@ -1,0 +1,220 @@
+"""`vaulytica outbox …`, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.outbox import NEVER, everything, ids_in, parcel
+from vaulytica.outbox import open_outbox
+from vaulytica.outbox.delivery import ack, bury
+from vaulytica.outbox.sqlite import SqliteOutbox
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Of an outbox with two delivered, three dead and one pending; another destination has one pending."""
+    url = f"sqlite://{tmp_path}/outbox.db"
+    with open_outbox(url) as outbox:
+        outbox.put(parcel("a", "b"), ["siem"])
+        outbox.settle([ack(delivery) for delivery in outbox.claim("siem")])
+        outbox.put(parcel("c", "d", "e"), ["siem"])
+        outbox.settle([bury(delivery, NEVER) for delivery in outbox.claim("siem")])
+        outbox.put(parcel("f", text="\x1b[31m"), ["siem", "soc"])
+    return url
+
+
+def opened(url: str) -> SqliteOutbox:
+    return open_outbox(url)
+
+
+def of_siem(url: str, *names: str) -> list[int]:
+    with opened(url) as outbox:
+        return [getattr(outbox.counts()["siem"], name) for name in names]
+
+
+def test_status(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "status", "--outbox", url)
+    rows = {line.split()[0]: line.split()[1:7] for line in done.out.splitlines()[1:3]}
+    assert rows == {"siem": list("623100"), "soc": list("100100")}
+    done = vaulytica("outbox", "status", "--json", VAULYTICA_OUTBOX=url)
+    said = json.loads(done.out)
+    assert said["destinations"]["siem"]["dead"] == 3
+    assert said["bytes"] > 0
+
+
+def test_list(vaulytica: Cli, url: str) -> None:
+    def listed(*options: str) -> list[tuple[int, str, str, int]]:
+        done = vaulytica("outbox", "list", "--json", "--outbox", url, *options)
+        assert done.code == 0, done.err
+        rows = [json.loads(line) for line in done.out.splitlines()]
+        return [(row["id"], row["destination"], row["state"], row["count"]) for row in rows]
+
+    dead, fresh, other = (2, "siem", "dead", 3), (3, "siem", "fresh", 1), (4, "soc", "fresh", 1)
+    assert listed() == [dead, fresh, other]
+    assert listed("--state", "dead") == [dead]
+    assert listed("--state", "pending", "--destination", "soc") == [other]
+    assert listed("--grep", '"of":"[de]"') == [(2, "siem", "dead", 2)]
+    assert listed("--since", "1h", "--until", "2099-01-01T00:00:00Z") == [dead, fresh, other]
+    assert listed("--until", "1h") == []
+    assert listed("3") == [fresh]
+    assert listed("--limit", "1", "--after", "2") == [fresh]
+    text = vaulytica("outbox", "list", "--outbox", url, "--limit", "2").out
+    assert "HTTP 400: no" in text
+    assert text.endswith("… and more: --after 3\n")
+
+
+def test_show(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "show", "2", "--outbox", url)
+    assert done.out.startswith("delivery 2 for siem: dead, 3 events\n")
+    assert "HTTP 400: no" in done.out
+    assert done.out.count('"type":"t"') == 3
+    done = vaulytica("outbox", "show", "d", "--json", "--outbox", url)
+    said = json.loads(done.out)
+    assert (said["id"], [event["id"] for event in said["events"]]) == (2, ["d"])
+    assert said["tried"][0]["status"] == 400
+    both = vaulytica("outbox", "show", "f", "--outbox", url)
+    assert both.out.count("delivery ") == 2
+    assert "\x1b" not in both.out
+    none = vaulytica("outbox", "show", "nobody", "--outbox", url)
+    assert (none.code, none.error) == (
+        2, "vaulytica: error: the outbox holds no delivery and no event nobody"
+    )  # fmt: skip
+
+
+def test_replay_says_first_how_many(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "replay", "--outbox", url, "--dry-run")
+    assert (done.code, done.out) == (0, "3 events in 1 delivery to put back\n")
+    assert of_siem(url, "dead", "pending") == [3, 1]
+    done = vaulytica("outbox", "replay", "--outbox", url, "--grep", '"of":"[cd]"')
+    assert done.out == "2 events in 1 delivery to put back\n2 events put back\n"
+    assert of_siem(url, "dead", "pending", "replayed") == [1, 3, 2]
+    done = vaulytica("outbox", "replay", "--outbox", url, "--json")
+    assert json.loads(done.out) == {"events": 1, "deliveries": 1, "done": 1}
+    assert "1 event in 1 delivery to put back" in done.err
+
+
+def test_a_replay_can_be_paused_and_goes_on(start: Cli, vaulytica: Cli, url: str) -> None:
+    with opened(url) as outbox:
+        for number in range(40):
+            outbox.put(parcel(f"x{number}"), ["siem"])
+        outbox.settle([bury(delivery, NEVER) for delivery in outbox.claim("siem")])
+    process = start("outbox", "replay", "--outbox", url, "--rate", "20", "--json")
+    with opened(url) as outbox:
+        while not outbox.counts()["siem"].replayed:
+            assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"paused: " in err
+    (done,) = of_siem(url, "replayed")
+    assert 0 < done < 44
+    assert vaulytica("outbox", "replay", "--outbox", url).code == 0
+    assert of_siem(url, "dead", "replayed") == [0, 44]
+
+
+def test_a_replay_that_is_killed_is_whole(start: Cli, url: str) -> None:
+    with opened(url) as outbox:
+        for number in range(40):
+            outbox.put(parcel(f"x{number}"), ["siem"])
+        outbox.settle([bury(delivery, NEVER) for delivery in outbox.claim("siem")])
+    process = start("outbox", "replay", "--outbox", url, "--rate", "100")
+    with opened(url) as outbox:
+        while outbox.counts()["siem"].replayed < 5:
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert outbox.audit().problems == []
+        assert outbox.counts()["siem"].pending + outbox.counts()["siem"].dead == 44
+
+
+def test_bury_and_purge(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "bury", "--outbox", url, "--destination", "soc")
+    assert done.out == "1 event in 1 delivery to give up on\n1 event given up on\n"
+    with opened(url) as outbox:
+        (one,) = everything(outbox, destinations=("soc",))
+        assert (one.state, one.tried[-1].text) == ("dead", "given up on by hand")
+    done = vaulytica("outbox", "purge", "--outbox", url, "--destination", "siem")
+    assert done.out == "3 events in 1 delivery to throw away\nnothing is done: add --yes\n"
+    assert of_siem(url, "dead") == [3]
+    done = vaulytica("outbox", "purge", "--outbox", url, "--destination", "siem", "--yes")
+    assert done.out.endswith("3 events thrown away\n")
+    assert of_siem(url, "dead", "purged") == [0, 3]
+    vaulytica("outbox", "purge", "--outbox", url, "--state", "pending", "--yes")
+    assert of_siem(url, "pending", "dropped") == [0, 1]
+    assert vaulytica("outbox", "audit", "--outbox", url).code == 0
+
+
+def test_audit(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "audit", "--outbox", url)
+    assert (done.code, "accepted = delivered + dead + pending" in done.out) == (0, True)
+    with opened(url) as outbox:
+        writer = outbox._writer
+        assert writer is not None
+        writer.connection.execute("DELETE FROM outbox_delivery WHERE id = 3")
+    done = vaulytica("outbox", "audit", "--outbox", url)
+    assert done.code == 1
+    assert "WRONG: siem: 1 pending are counted, 0 are on disk" in done.out
+    said = json.loads(vaulytica("outbox", "audit", "--outbox", url, "--json").out)
+    assert said["ok"] is False
+    assert said["destinations"]["siem"]["pending"] == 1
+
+
+def test_recover(vaulytica: Cli, url: str, tmp_path: Path) -> None:
+    new = tmp_path / "new.db"
+    done = vaulytica("outbox", "recover", "--outbox", url, "--into", new)
+    assert done.code == 0
+    assert f"what can be read is in {new}" in done.out
+    with opened(f"sqlite://{new}") as outbox:
+        assert sorted(ids_in(*everything(outbox))) == ["c", "d", "e", "f", "f"]
+    done = vaulytica("outbox", "recover", "--outbox", url, "--into", new)
+    assert (done.code, "is there already" in done.error) == (1, True)
+
+
+def test_commands_work_while_a_relay_is_on_the_file(vaulytica: Cli, url: str) -> None:
+    with open_outbox(url, owner=True) as relay:
+        claimed = relay.claim("siem")
+        assert vaulytica("outbox", "status", "--outbox", url).code == 0
+        assert vaulytica("outbox", "replay", "--outbox", url).code == 0
+        assert vaulytica("outbox", "audit", "--outbox", url).code == 0
+        assert relay.settle([ack(delivery) for delivery in claimed]) == []
+        assert ids_in(*relay.claim("siem")) == ["c", "d", "e"]
+        done = vaulytica("outbox", "recover", "--outbox", url, "--into", "/nowhere/x.db")
+        assert "is in use by another relay" in done.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("status", "--outbox", "sqlite:///nowhere/x.db"), 1, "there is no such file"),
+        (("status", "--outbox", "x.db"), 2, "is no URL"),
+        (("list", "--state", "lost"), 2, "--state: unknown 'lost'; known are pending, fresh"),
+        (("list", "--destination", "sime"), 2, "no destination 'sime'; it has siem, soc"),
+        (("list", "--since", "yesterday"), 2, "--since: timestamp 'yesterday' is not RFC 3339"),
+        (("list", "--grep", "("), 2, "grep: "),
+        (("bury", "--state", "dead"), 2, "--state: bury is for pending deliveries"),
+        (("purge", "--state", "dead", "--state", "fresh"), 2, "by themselves"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    vaulytica: Cli, url: str, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = vaulytica("outbox", *arguments, VAULYTICA_OUTBOX=url)
+    assert done.code == code
+    assert message in done.error
+
+
+def test_a_damaged_file_is_one_line(vaulytica: Cli, tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").write_bytes(b"x" * 5000)
+    done = vaulytica("outbox", "status", "--outbox", f"sqlite://{tmp_path}/outbox.db")
+    assert done.code == 1
+    assert "is damaged" in done.error
+    assert "vaulytica outbox recover" in done.error

@@ -1,0 +1,40 @@
+"""The statements: all of them used, and those that are frequent found by an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vaulytica.outbox import sqlite as package
+from vaulytica.outbox.sqlite import SqliteOutbox
+from vaulytica.outbox.sqlite.queries import SQL
+
+FREQUENT = (
+    "due", "claim", "claimed", "extend", "held_claim", "remove", "release_batch", "remove_batch",
+    "idempotent", "has_pending_of_key", "has_free_of_key", "free_next_of_key", "expire", "disown",
+    "delivered_before", "forget_keys", "destination", "count_accepted", "count_settled", "mark",
+)  # fmt: skip
+
+
+def test_every_statement_is_used() -> None:
+    folder = Path(package.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    assert [name for name in SQL if f'"{name}"' not in code] == []
+
+
+@pytest.mark.parametrize("name", FREQUENT)
+def test_what_is_frequent_looks_at_no_more_than_it_must(name: str, tmp_path: Path) -> None:
+    with SqliteOutbox(tmp_path / "outbox.db") as outbox:
+        session = outbox._writer
+        assert session is not None
+        values = dict.fromkeys(
+            ("destination", "state", "now", "most", "id", "token", "lease", "owned", "batch", "key",
+             "before", "name", "events", "delivered", "buried", "source", "position"), 1
+        )  # fmt: skip
+        plan = session.connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values).fetchall()
+        steps = [step for *_, step in plan]
+        assert not [step for step in steps if step.startswith("SCAN")], steps
+        assert not [step for step in steps if "TEMP B-TREE" in step and name != "forget_keys"], (
+            steps
+        )
