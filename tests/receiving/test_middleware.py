@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import fastapi
 import pytest
 
 from support import serving
@@ -20,6 +21,7 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.integrations.webhook import WebhookConfig, WebhookRetryConfig, WebhookSender
 from vaulytica.receiving import MemorySeenIds, Verified
 from vaulytica.receiving.asgi import SignatureASGIMiddleware
+from vaulytica.receiving.fastapi import signed as signed_by
 from vaulytica.receiving.wsgi import SignatureWSGIMiddleware
 
 KEY = whsec("key")
@@ -169,10 +171,24 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve: Callable[.
     assert app.got == []
 
 
-def test_an_endless_body_in_chunks_is_refused() -> None:
+def depending(app: App) -> Any:
+    """The same as a FastAPI app."""
+    api = fastapi.FastAPI()
+    dependency = fastapi.Depends(signed_by(KEY, max_body=100_000))
+
+    @api.post("/")
+    def hook(verified: Verified = dependency) -> None:
+        app.status(verified.body, verified)
+
+    return api
+
+
+@pytest.mark.parametrize("how", ["middleware", "dependency"])
+def test_an_endless_body_in_chunks_is_refused(how: str) -> None:
     """By ASGI; wsgiref knows no chunks, and is asked for a length."""
     app = App()
-    with serving.asgi(SignatureASGIMiddleware(app.asgi, KEY, max_body=100_000)) as url:
+    guarded = SignatureASGIMiddleware(app.asgi, KEY, max_body=100_000)
+    with serving.asgi(guarded if how == "middleware" else depending(app)) as url:
         where = urlsplit(url)
         with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:  # fmt: skip
             client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")

@@ -243,6 +243,25 @@ def test_of_many_at_the_same_time_one_is_handled(seen: SeenIds) -> None:
     assert len(problems) == 100
 
 
+def test_one_that_ends_while_another_begins_is_seen(seen: SeenIds, clock: Clock) -> None:
+    """The other looks, sees nothing, and by the time it claims, the first has ended."""
+    steps = Once(seen, clock=clock)
+    steps.begin(request())
+
+    class Between:
+        add, discard = seen.add, seen.discard
+
+        def has(self, id: str) -> bool:
+            found = seen.has(id)
+            if not found:
+                steps.done(request())
+            return found
+
+    late = Once(Between(), clock=clock)
+    assert refused(lambda: late.begin(request())) is SignatureProblem.REPLAYED
+    assert refused(lambda: late.begin(request())) is SignatureProblem.REPLAYED
+
+
 @pytest.mark.parametrize("scheme", ["stripe", "slack"])
 def test_where_no_id_is_signed_the_same_signature_is_a_replay(seen: SeenIds, scheme: str) -> None:
     with once(request(scheme=scheme), seen):

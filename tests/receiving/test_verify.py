@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 from typing import Any
 
@@ -291,6 +292,31 @@ def test_a_signature_of_a_version_to_come_does_no_harm() -> None:
     headers = dict(signed("standard_webhooks", whsec("key"), BODY))
     headers["Webhook-Signature"] = f"v9,x {headers['Webhook-Signature']} v1,broken"
     assert verify(headers, BODY, whsec("key"), now=NOW)
+
+
+def test_of_a_signature_there_is_one_text() -> None:
+    """The last letters of base64 have bits that decode to nothing."""
+    private, public = pair("key")
+    for secret, known, unused in ((whsec("key"), whsec("key"), 2), (private, public, 4)):
+        headers = dict(signed("standard_webhooks", secret, BODY))
+        text = headers["Webhook-Signature"].rstrip("=")
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        other = letters[letters.index(text[-1]) + 1]
+        padding = "=" * (unused // 2)
+        headers["Webhook-Signature"] = f"{text[:-1]}{other}{padding}"
+        given = headers["Webhook-Signature"].partition(",")[2]
+        assert base64.b64decode(given) == base64.b64decode(text.partition(",")[2] + padding)
+        assert problem(verify, headers, BODY, known, now=NOW) is SignatureProblem.NO_MATCH
+
+
+def test_a_header_of_any_length_is_not_looked_through() -> None:
+    headers = dict(signed("standard_webhooks", whsec("key"), BODY))
+    right = headers["Webhook-Signature"]
+    room = 4096 - len(f"{right} v9,")
+    headers["Webhook-Signature"] = f"{right} v9,{'x' * room}"
+    assert verify(headers, BODY, whsec("key"), now=NOW)
+    headers["Webhook-Signature"] += "x"
+    assert problem(verify, headers, BODY, whsec("key"), now=NOW) is SignatureProblem.MALFORMED
 
 
 # --- The body.
