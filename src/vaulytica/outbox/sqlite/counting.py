@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vaulytica.outbox.delivery import Counts
+from vaulytica.outbox.delivery import Counts, Retention
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.sqlite.settling import remove
 
-_MOST_ROWS, _MOST_KEYS, _MOST_PAGES = 100, 1000, 256  # of one step of tidying
+_MOST_ROWS, _MOST_KEYS, _MOST_PAGES = 100, 1000, 512  # of one step of tidying
 _SPARE_PAGES = 256  # that the file may have free
 
 
@@ -42,26 +42,46 @@ def tidy(session: Session) -> int:
     """Throw away a bounded part of what is past its time, and shrink the file by a bounded part."""
     done = session.execute("forget_keys", now=session.now(), most=_MOST_KEYS).rowcount
     done += _purge_delivered(session)
-    if _pragma(session, "freelist_count") > max(_SPARE_PAGES, _pragma(session, "page_count") // 4):
-        session.connection.execute(f"PRAGMA incremental_vacuum({_MOST_PAGES})").fetchall()
-        done += _MOST_PAGES if _pragma(session, "auto_vacuum") else 0
-    return done
+    return done + _shrink(session)
+
+
+def _shrink(session: Session) -> int:
+    """Give pages that are free back to the disk, if they are many; how many."""
+    spare = max(_SPARE_PAGES, _pragma(session, "page_count") // 4)
+    free = _pragma(session, "freelist_count") if _pragma(session, "auto_vacuum") else 0
+    pages = min(_MOST_PAGES, free - spare)
+    for _ in range(pages):
+        # A larger number would not do more: Python's sqlite3 makes only its first step.
+        session.connection.execute("PRAGMA incremental_vacuum(1)")
+    return max(0, pages)
 
 
 def _purge_delivered(session: Session) -> int:
+    """The oldest first: those past their time, and more while the file is larger than it may be."""
     retention = session.retention
     if retention is None:
         return 0
-    before = session.now() - round(retention.seconds * 1000)
-    if retention.max_bytes is not None and used_bytes(session) > retention.max_bytes:
-        before = session.now()
+    now = session.now()
+    over = _is_over(session, retention)
+    before = now if over else now - round(retention.seconds * 1000)
+    rows = [
+        row
+        for id, _ in session.execute("destinations").fetchall()
+        for row in session.execute(
+            "delivered_before", destination=id, before=before, most=_MOST_ROWS
+        )
+    ]
     purged = 0
-    for id, _ in session.execute("destinations").fetchall():
-        rows = session.execute("delivered_before", destination=id, before=before, most=_MOST_ROWS)
-        for delivery, batch in rows.fetchall():
-            remove(session, delivery, batch)
-            purged += 1
+    for due, delivery, batch in sorted(rows):
+        if over and now - due < retention.seconds * 1000 and not _is_over(session, retention):
+            break
+        remove(session, delivery, batch)
+        purged += 1
     return purged
+
+
+def _is_over(session: Session, retention: Retention) -> bool:
+    return retention.max_bytes is not None and used_bytes(session) > retention.max_bytes
 
 
 def _pragma(session: Session, name: str) -> int:

@@ -140,7 +140,7 @@ SELECT id, destination, batch, events, key FROM outbox_delivery
 WHERE state IN ('fresh', 'deferred', 'held') ORDER BY severity, id LIMIT :most
 
 -- name: delivered_before
-SELECT id, batch FROM outbox_delivery
+SELECT due, id, batch FROM outbox_delivery
 WHERE destination = :destination AND state = 'delivered' AND due <= :before ORDER BY due LIMIT :most
 
 -- name: name
