@@ -34,6 +34,7 @@ def routes(settings: IntakeSettings, accept: Accept) -> Mapping[str, Handler]:
 def sources(settings: IntakeSettings) -> Sequence[Source]:
     """What is to run beside the HTTP server."""
     from vaulytica.relay.intake.stdin import Stdin
+    from vaulytica.relay.intake.tail import Tail
     from vaulytica.relay.intake.unix import UnixSocket
 
     found: list[Source] = []
@@ -41,4 +42,6 @@ def sources(settings: IntakeSettings) -> Sequence[Source]:
         found.append(Stdin(settings.stdin, settings.limits))
     if settings.socket is not None:
         found.append(UnixSocket(settings, settings.socket))
+    if settings.tail:
+        found.append(Tail(settings.tail, settings.limits))
     return found

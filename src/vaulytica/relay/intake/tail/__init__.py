@@ -1,0 +1,12 @@
+"""Files that are followed as they grow, each line taken exactly once however the relay ends.
+
+How far a file has been read is kept in the outbox, in the transaction of the events that were read. A file
+is known by its inode and by the bytes before that place, so that neither a new name, nor a truncation, nor
+an inode used again, nor a copy is mistaken for something else. See `files` for what happens in a rotation.
+"""
+
+from __future__ import annotations
+
+from vaulytica.relay.intake.tail.source import Tail
+
+__all__ = ["Tail"]
