@@ -74,7 +74,13 @@ class Intake:
         await self.outbox.aio.forget(sources)
 
     def run(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listen(0)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def listen(self, port: int) -> None:
+        self.socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.socket.getsockname()[1]
         config = uvicorn.Config(
             App(routes(self.settings, self)),
@@ -86,9 +92,6 @@ class Intake:
             server_header=False,
         )
         self.server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-        assert self._ready.wait(20)
 
     def _serve(self) -> None:
         async def main() -> None:

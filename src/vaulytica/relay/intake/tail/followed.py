@@ -125,7 +125,6 @@ class Followed:
         if self.descriptor is None or self.is_binary:
             return False
         state = os.fstat(self.descriptor)
-        self.seen = max(self.seen, state.st_size)
         looks = (state.st_size, state.st_mtime_ns)
         if looks != self._looks:
             self._looks, self._settled = looks, False
@@ -149,6 +148,7 @@ class Followed:
         before, data = data[: at.before], data[at.before :]
         if not at.fits(before):
             return Found.OTHER
+        self.seen = self._looks[0]
         if at.offset == 0 and data.startswith(_GZIP):
             self.is_binary = True
             return Found.NOTHING
