@@ -48,7 +48,8 @@ class Answer:
 class Intake:
     """The server, and what it has accepted."""
 
-    def __init__(self, path: Path, settings: IntakeSettings) -> None:
+    def __init__(self, path: Path, settings: IntakeSettings, port: int = 0) -> None:
+        self._wanted = port
         self.settings = settings
         self.outbox = open_outbox(f"sqlite://{path}/outbox.db")
         self.guard = Guard(settings.limits)
@@ -74,7 +75,7 @@ class Intake:
         await self.outbox.aio.forget(sources)
 
     def run(self) -> None:
-        self.listen(0)
+        self.listen(self._wanted)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         assert self._ready.wait(20)
@@ -141,9 +142,10 @@ class Intake:
 
 
 @contextmanager
-def intake(path: Path, **settings: Any) -> Iterator[Intake]:
+def intake(path: Path, port: int = 0, **settings: Any) -> Iterator[Intake]:
     """An intake that runs."""
-    made = Intake(path, IntakeSettings(**{"listen": "127.0.0.1:0", "tokens": [TOKEN], **settings}))
+    settings = {"listen": "127.0.0.1:0", "tokens": [TOKEN], **settings}
+    made = Intake(path, IntakeSettings(**settings), port)
     made.run()
     try:
         yield made

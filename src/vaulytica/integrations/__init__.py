@@ -1,1 +1,1 @@
-"""Import paths kept for users; nothing is implemented here."""
+"""What users import: the guide's path, and a handler for Python's `logging`."""
