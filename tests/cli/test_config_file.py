@@ -69,7 +69,7 @@ def test_names_must_be_text(vaulytica, tmp_path, key):
     (tmp_path / "c.yaml").write_text(f"destinations: {{{key}: {{url: {URL}}}}}")
     done = vaulytica("render", "--config", "c.yaml", "--to", key)
     assert done.code == 2
-    assert "c.yaml: destinations has a name that is not text; put it in quotes: " in done.error
+    assert "c.yaml:1:1: destinations has a name that is not text; put it in quotes: " in done.error
     (tmp_path / "c.yaml").write_text(f"destinations: {{'{key}': {{url: {URL}}}}}")
     assert vaulytica("render", "--config", "c.yaml", "--to", key).code == 0
 

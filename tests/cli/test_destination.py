@@ -277,19 +277,19 @@ def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, 
         ("[1]", "must hold a mapping"),
         ("destinations:\n  other: {url: x}", "has no destination 'siem'; known are other"),
         ("destinations:\n  sime: {url: x}", "did you mean sime?"),
-        ("destinations:\n  siem: 7", "relay.yaml:2: destination siem must be a mapping"),
-        ("destinations:\n  siem: {format: json}", "relay.yaml:2: has no url"),
+        ("destinations:\n  siem: 7", "relay.yaml:2:3: destination siem must be a mapping"),
+        ("destinations:\n  siem: {format: json}", "relay.yaml:2:3: destination siem has no url"),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    formt: json",
-            "relay.yaml:4: destination siem has no setting formt; did you mean format?",
+            "relay.yaml:4:5: destination siem has no setting formt; did you mean format?",
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    auth:\n      api_kye: env:SECRET",
-            "relay.yaml:5: auth has no setting api_kye; did you mean api_key?",
+            "relay.yaml:5:7: auth has no setting api_kye; did you mean api_key?",
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    auth: {api_key: canary-5f2c-secret}",
-            "relay.yaml:2: auth.api_key takes a reference (env:NAME or file:PATH), not the secret",
+            "relay.yaml:4:12: auth.api_key takes a reference (env:NAME or file:PATH), not the secret",
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    retry_config: {max_retries: -1}",
@@ -297,7 +297,7 @@ def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, 
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    custom_template_func: x",
-            "relay.yaml:4: destination siem has no setting custom_template_func",
+            "relay.yaml:4:5: destination siem has no setting custom_template_func",
         ),
     ],
 )

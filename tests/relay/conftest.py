@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.intake import Intake, intake
 from support.outbox import the_law
+from support.relay import RelayProcess, Sink
 from support.sources import store
+
+FAST = {"max_retries": 50, "initial_delay": 0.02, "max_delay": 0.1}
 
 
 @pytest.fixture
@@ -26,3 +30,44 @@ def behind(tmp_path: Path) -> Iterator[Intake]:
     yield made
     the_law(made.outbox)
     made.outbox.close()
+
+
+@pytest.fixture
+def sink() -> Iterator[Callable[..., Sink]]:
+    """Makes destinations."""
+    made: list[Sink] = []
+
+    def make(**settings: Any) -> Sink:
+        made.append(Sink(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Callable[..., RelayProcess]]:
+    """Starts relays; `destinations` by name, `more` is other settings of the config."""
+    made: list[RelayProcess] = []
+
+    def make(
+        destinations: dict[str, dict[str, Any]], *, start: bool = True, **more: Any
+    ) -> RelayProcess:
+        config = {
+            "intake": {"listen": "127.0.0.1:0"},
+            "drain": 5,
+            "destinations": {
+                name: {"retry_config": FAST, **settings} for name, settings in destinations.items()
+            },
+            **more,
+        }
+        folder = tmp_path / f"relay{len(made)}"
+        folder.mkdir()
+        made.append(RelayProcess(folder, config))
+        return made[-1].start() if start else made[-1]
+
+    yield make
+    for one in made:
+        if one.runs:
+            one.kill()

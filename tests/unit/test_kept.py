@@ -39,12 +39,16 @@ NOTHING = Past()
 RETRY = RetryPolicy(max_retries=3, initial_delay=10.0, jitter=False)
 
 
-def run(canned: Canned, *sizes: int, past: Past = NOTHING, **more: Any) -> Redelivery:
+def run(
+    canned: Canned, *sizes: int, past: Past = NOTHING, doubted: bool = False, **more: Any
+) -> Redelivery:
     """Redeliver batches of so many events; `to` has settings of the destination."""
     to = destination(format=FORMAT, **{"retry": RETRY, **more.pop("to", {})})
     events = iter([guide_event(id=f"id-{n}") for n in range(sum(sizes))])
     batches = [batch_of(FORMAT, *[next(events) for _ in range(size)]) for size in sizes]
-    made = canned.run(redeliver(Lane(to), batches, past, canned.clock, Dice(1.0), **more))
+    lane = Lane(to)
+    lane.doubted = doubted
+    made = canned.run(redeliver(lane, batches, past, canned.clock, Dice(1.0), **more))
     assert canned.waits == []
     total = made.settlement.delivered + len(made.settlement.results)
     assert total + sum(len(later.items) for later in made.later) == sum(sizes)
@@ -105,12 +109,24 @@ def test_a_fault_of_the_destination_buries_nothing_and_costs_no_retry(answer: An
     first, second = made.later
     assert (len(first.items), first.attempts, first.charged, len(first.tried)) == (2, 1, 0, 1)
     assert (len(second.items), second.attempts, second.charged, second.tried) == (3, 0, 0, ())
-    assert first.delay == second.delay == RETRY.max_delay
+    assert first.delay == second.delay == RETRY.initial_delay
 
 
-def test_a_403_may_be_of_the_events_and_is_given_up_on() -> None:
-    made = run(Canned(Response(403)), 1)
+@pytest.mark.parametrize("status", [403, 404, 302])
+def test_what_a_wrong_url_gets_is_believed_the_second_time(status: int) -> None:
+    made = run(Canned(Response(status)), 1)
+    (later,) = made.later
+    assert (made.down, later.charged, len(later.tried)) == (None, 1, 1)
+    made = run(Canned(Response(status)), 1, past=Past(attempts=1, charged=1))
     assert (made.down, len(made.settlement.results)) == (None, 1)
+
+
+def test_what_a_doubted_destination_says_is_never_believed() -> None:
+    made = run(Canned(Response(404)), 1, past=Past(attempts=7, charged=1), doubted=True)
+    (later,) = made.later
+    assert (made.down, later.charged) == ("HTTP 404", 1)
+    made = run(Canned(Response(400)), 1, doubted=True)
+    assert len(made.settlement.results) == 1
 
 
 def test_in_order_what_follows_is_put_off_as_well() -> None:

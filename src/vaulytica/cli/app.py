@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from vaulytica.cli import show_version
+from vaulytica.cli import config, show_version
 from vaulytica.cli.check import check
 from vaulytica.cli.demo import demo
 from vaulytica.cli.options import EPILOG
 from vaulytica.cli.outbox import outbox
 from vaulytica.cli.output import error_line
 from vaulytica.cli.receive import receive
+from vaulytica.cli.relay import relay
 from vaulytica.cli.render import render
 from vaulytica.cli.send import send
 from vaulytica.errors import WebhookConfigError, WebhookError
@@ -34,8 +35,10 @@ app = typer.Typer(
 )
 for command in (send, check, render, receive):
     app.command(epilog=EPILOG)(command)
-app.command()(demo)
+for plain in (relay, demo):
+    app.command()(plain)
 app.add_typer(outbox, name="outbox")
+app.add_typer(config.app, name="config")
 
 # The base of all usage errors; older and newer typer keep it in different places.
 _ClickException: Any = next(

@@ -25,7 +25,9 @@ def _resolved(setting: str, name: str, value: Any, what: str, **how: Any) -> Any
     return header_value(name, value, what, **how)
 
 
-def resolved(auth: Mapping[str, Any], base: Path) -> dict[str, Any]:
+def resolved(
+    auth: Mapping[str, Any], base: Path, settings: Sequence[str] = NAMES
+) -> dict[str, Any]:
     """The mappings among a config file's auth settings; relative `file:` paths are read from `base`."""
     return {
         setting: {
@@ -34,7 +36,7 @@ def resolved(auth: Mapping[str, Any], base: Path) -> dict[str, Any]:
             )
             for name, value in auth[setting].items()
         }
-        for setting in NAMES
+        for setting in settings
         if isinstance(auth.get(setting), Mapping)
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -55,18 +55,33 @@ def references_in(value: Any) -> Iterator[SecretRef]:
         yield from references_in(list(value.values()))
 
 
-def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:
+class SettingsError(WebhookConfigError):
+    """What is wrong with the settings of a model; `problems`: the keys to each setting, and what of it."""
+
+    def __init__(self, message: str, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def _one_error(model: type[BaseModel], error: ValidationError) -> SettingsError:
     """One line for all that is wrong, without the values given."""
-    problems = []
+    texts: list[str] = []
+    problems: list[tuple[tuple[str | int, ...], str]] = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(_shown_key(part) for part in problem["loc"])
+        keys = problem["loc"]
+        where = ".".join(_shown_key(key) for key in keys)
         what = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            what = f"is no setting of {model.__name__}{_nearest(where, model)}"
-            problems.append(f"{where} {what}")
+            what = f"{where} is no setting of {model.__name__}{_nearest(where, model)}"
+        elif not what.startswith(where):
+            what = f"{where}: {what}"
+        texts.append(what)
+        inner = problem.get("ctx", {}).get("error")
+        if isinstance(inner, SettingsError):
+            problems += [((*keys, *more), text) for more, text in inner.problems]
         else:
-            problems.append(what if what.startswith(where) else f"{where}: {what}")
-    return WebhookConfigError("; ".join(problems))
+            problems.append((keys, what))
+    return SettingsError("; ".join(texts), problems)
 
 
 def _shown_key(key: str | int) -> str:

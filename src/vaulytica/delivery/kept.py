@@ -79,7 +79,8 @@ def redeliver(
     """Attempt these batches, one after the other; what fails is put off, by the destination's policy.
 
     `ordered`: when something is put off, so is all that follows. A fault that is the destination's own
-    (credentials, certificate, 410) costs no event a retry, and sets `down`.
+    (credentials, certificate, 410) costs no event a retry, and sets `down`. What a wrong URL gets (404,
+    a redirect…) is believed the second time: if other events go through meanwhile, it is the event.
     """
     delivering = _Redelivering(lane, past, clock, rng, ordered=ordered)
     for batch in batches:
@@ -147,13 +148,13 @@ class _Redelivering(Delivering):
 
     def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
         first = outcomes[0]
-        if (
-            isinstance(first, Rejected)
-            and DownDetector.at_once(first.reason)
-            and are_all(outcomes, first)
-        ):
-            self.made.down = first.reason.text
-            outcomes = [Deferred(first.reason)] * len(outcomes)
+        if isinstance(first, Rejected) and are_all(outcomes, first):
+            reason = first.reason
+            perhaps = DownDetector.perhaps(reason)
+            if DownDetector.at_once(reason) or (perhaps and self._lane.doubted):
+                self.made.down = reason.text
+            if self.made.down is not None or (perhaps and part.attempts == 1):
+                outcomes = [Deferred(reason)] * len(outcomes)
         deferred = super()._settle(part, outcomes)
         if deferred:
             part.tried += (Failed(self._clock.time(), deferred[0][1].reason),)
@@ -161,7 +162,7 @@ class _Redelivering(Delivering):
 
     def _next_step(self, part: Under, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
         if self.made.down is not None:
-            return RetryAt(self._policy.max_delay)
+            return RetryAt(self._policy.initial_delay)
         return super()._next_step(part, deferred, made)
 
     def _later(

@@ -8,9 +8,14 @@ from vaulytica.delivery.pace import Pace
 
 
 class Lane:
-    """Shared by all flows to one destination, for the sender's life. Changed only in a `Turn`."""
+    """Shared by all flows to one destination, for the sender's life. Changed only in a `Turn`.
 
-    def __init__(self, destination: Destination) -> None:
+    `known`: see `Pace`. `doubted`: it has refused one batch after another, so what it says of an event
+    that is kept is not believed.
+    """
+
+    def __init__(self, destination: Destination, *, known: bool = False) -> None:
         self.destination = destination
-        self.pace = Pace(destination.pace)
+        self.pace = Pace(destination.pace, known=known)
         self.bounds = Bounds(destination.limits)
+        self.doubted = False

@@ -60,9 +60,12 @@ class PaceSettings(msgspec.Struct, frozen=True):
 
 
 class Pace:
-    """Decides when the next attempt may begin. Not locked: its users take turns."""
+    """Decides when the next attempt may begin. Not locked: its users take turns.
 
-    def __init__(self, settings: PaceSettings = PaceSettings()) -> None:
+    `known`: the destination has taken events before, so it may be excused for what it does not take.
+    """
+
+    def __init__(self, settings: PaceSettings = PaceSettings(), *, known: bool = False) -> None:
         self.settings = settings
         self.in_flight = 0
         self.retries = 0  # attempts that were not the first of their batch
@@ -73,7 +76,7 @@ class Pace:
         self._held_until = -FOREVER  # as the destination asked
         self._paused_until = -FOREVER  # as we think best
         self._pause = settings.pause
-        self._has_delivered = False
+        self._has_delivered = known
         self._fault_at: float | None = None  # the last fault, if nothing was delivered since
         # When the last two batches were first told that it is busy.
         self._busy_at = (-FOREVER, -FOREVER)
@@ -117,6 +120,16 @@ class Pace:
             self._bytes.take(now, size)
         self.in_flight += 1
         return 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until a patient attempt might begin: 0 now, infinity when another has ended."""
+        if self.in_flight + 1 > self._concurrency.limit:
+            return FOREVER
+        wait = max(self._held_until, self._paused_until) - now
+        for rate in (self._events, self._bytes):
+            if rate is not None:
+                wait = max(wait, rate.wait(now, 1))
+        return wait if wait > 0 else self._breaker.wait(now)
 
     def is_calm(self, now: float) -> bool:
         """Whether there is nothing to keep an impatient caller, and nothing new in what goes well.

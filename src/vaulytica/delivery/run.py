@@ -47,6 +47,11 @@ class DownDetector:
         """Whether a rejection for this reason says by itself that the destination is down."""
         return reason.status == 410 or (reason.kind in cls._AT_ONCE and reason.status != 403)
 
+    @classmethod
+    def perhaps(cls, reason: Reason) -> bool:
+        """Whether it may be that the URL is wrong, and not the event."""
+        return reason.status in cls._WHOLE_DESTINATION
+
     def observe(self, settlement: Settlement) -> None:
         """Take in what became of one batch."""
         if settlement.groups:

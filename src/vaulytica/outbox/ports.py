@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 from vaulytica.outbox.delivery import (
@@ -82,6 +82,15 @@ class Outbox(Protocol):
     def counts(self) -> dict[str, Counts]:
         """For each destination, since the beginning."""
 
+    def due(self) -> dict[str, float]:
+        """For each destination that something waits for: seconds until the first may be claimed."""
+
+    def used_bytes(self) -> int:
+        """What it holds on disk, without the room in it that is free."""
+
+    def shed(self, events: int) -> dict[str, int]:
+        """Drop so many pending events, the oldest of the least severity first; how many of each destination."""
+
     def tidy(self) -> int:
         """Throw away what is past its retention, a bounded part at a time; how much, 0 when all is done."""
 
@@ -92,50 +101,61 @@ class Outbox(Protocol):
 class AsyncOutbox(Protocol):
     """The same for asyncio; an outbox has it as its `aio`."""
 
-    async def put(
+    def put(
         self,
         events: Parcel | Entry | Iterable[Entry],
         destinations: Collection[str],
         *,
         key: str | None = None,
         idempotency_key: str | None = None,
-    ) -> Receipt:
+    ) -> Awaitable[Receipt]:
         """See `Outbox.put`."""
 
-    async def put_shares(
+    def put_shares(
         self,
         shares: Sequence[Share],
         ids: tuple[str, ...],
         *,
         once: Once | None = None,
         mark: Mark | None = None,
-    ) -> Receipt:
+    ) -> Awaitable[Receipt]:
         """See `Outbox.put_shares`."""
 
-    async def marks(self, prefix: str = "") -> dict[str, str]:
+    def marks(self, prefix: str = "") -> Awaitable[dict[str, str]]:
         """See `Outbox.marks`."""
 
-    async def forget(self, sources: Sequence[str]) -> None:
+    def forget(self, sources: Sequence[str]) -> Awaitable[None]:
         """See `Outbox.forget`."""
 
-    async def claim(
+    def claim(
         self,
         destination: str,
         events: int = 1000,
         lease: float = 60.0,
         *,
         only: State | None = None,
-    ) -> list[Delivery]:
+    ) -> Awaitable[list[Delivery]]:
         """See `Outbox.claim`."""
 
-    async def settle(self, verdicts: Sequence[Verdict]) -> list[Delivery]:
+    def settle(self, verdicts: Sequence[Verdict]) -> Awaitable[list[Delivery]]:
         """See `Outbox.settle`."""
 
-    async def extend(self, deliveries: Sequence[Delivery], lease: float = 60.0) -> list[Delivery]:
+    def extend(
+        self, deliveries: Sequence[Delivery], lease: float = 60.0
+    ) -> Awaitable[list[Delivery]]:
         """See `Outbox.extend`."""
 
-    async def counts(self) -> dict[str, Counts]:
+    def counts(self) -> Awaitable[dict[str, Counts]]:
         """See `Outbox.counts`."""
 
-    async def tidy(self) -> int:
+    def due(self) -> Awaitable[dict[str, float]]:
+        """See `Outbox.due`."""
+
+    def used_bytes(self) -> Awaitable[int]:
+        """See `Outbox.used_bytes`."""
+
+    def shed(self, events: int) -> Awaitable[dict[str, int]]:
+        """See `Outbox.shed`."""
+
+    def tidy(self) -> Awaitable[int]:
         """See `Outbox.tidy`."""

@@ -14,14 +14,15 @@ import msgspec
 from vaulytica.delivery.batching import Batch, Item, Span
 from vaulytica.delivery.cutting import Cutter
 from vaulytica.delivery.flow import Failed
-from vaulytica.delivery.kept import Past, Redelivery, redeliver
+from vaulytica.delivery.kept import Later, Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import Result
+from vaulytica.delivery.outcome import Reason, Result
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
+from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
-from vaulytica.errors import OutboxDamagedError
-from vaulytica.lines import decode
+from vaulytica.errors import WebhookEventError
+from vaulytica.lines import Entries, Lines, decode
 from vaulytica.outbox.delivery import Delivery, Part, Tried, Verdict
 from vaulytica.outbox.states import State
 
@@ -31,18 +32,26 @@ class Errand(msgspec.Struct, frozen=True, eq=False):
 
     load: _Load
     batches: tuple[Batch, ...]
+    past: Past
     flow: Flow[Redelivery]
+
+    @property
+    def again(self) -> bool:
+        """Whether these have been tried before."""
+        return self.past.attempts > 0
 
 
 class Work:
     """One destination's claimed deliveries; `delivered`, `dead` and `deferred` count events so far.
 
     `down`: why nothing more should be sent there; `wait`: for how many seconds, as it asked or is not
-    answering. Used by one thread or task at a time, but its flows may run anywhere.
+    answering. Used by one thread or task at a time, but its flows may run anywhere. Of each delivery at
+    most `chunk` events are taken in hand at a time; the rest goes back with their verdict.
     """
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, chunk: int | None = None) -> None:
         self._lane = lane
+        self._chunk = chunk
         self._detector = DownDetector()
         self._held: dict[int, Delivery] = {}
         self.delivered = self.dead = self.deferred = 0
@@ -61,8 +70,8 @@ class Work:
         errands: list[Errand] = []
         verdicts: list[Verdict] = []
         for group in self._groups(deliveries):
-            load = _Load(self._lane, group, clock)
             self._held |= {delivery.id: delivery for delivery in group}
+            load = _Load(self._lane, group, clock, self._chunk)
             first = group[0]
             ordered = first.key is not None
             past = Past(
@@ -74,19 +83,40 @@ class Work:
             for batches in [tuple(load.batches)] if ordered else [(b,) for b in load.batches]:
                 if batches:
                     flow = redeliver(self._lane, batches, past, clock, rng, ordered=ordered)
-                    errands.append(Errand(load, batches, flow))
+                    errands.append(Errand(load, batches, past, flow))
             verdicts += self._ended(load.unfit())
         return errands, verdicts
 
     def _groups(self, deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-        """Those that may share a request: of the same past, and no order to keep."""
+        """Those that may share a request: of the same past; of those with keys no more than one holds."""
         groups: dict[object, list[Delivery]] = {}
+        full: list[list[Delivery]] = []
+        most = self._lane.destination.limits.max_events
         has_deadline = self._lane.destination.retry.deadline is not None
         for delivery in deliveries:
-            alone = delivery.key is not None or has_deadline
-            past = (delivery.attempts > 0, delivery.charged, delivery.excused is None)
-            groups.setdefault(delivery.id if alone else past, []).append(delivery)
-        return list(groups.values())
+            has_key = delivery.key is not None
+            past = (has_key, delivery.attempts > 0, delivery.charged, delivery.excused is None)
+            known = groups.setdefault(delivery.id if has_deadline else past, [])
+            if has_key and known and sum([d.events for d in known]) + delivery.events > most:
+                full.append(list(known))
+                known.clear()
+            known.append(delivery)
+        return [*full, *groups.values()]
+
+    def put_back(
+        self, errand: Errand, reason: Reason | None = None, after: float = 0.0
+    ) -> list[Verdict]:
+        """An errand that was not run: its events stand where they stood.
+
+        With a `reason`, the running of it failed for that: one attempt more, and again `after` seconds.
+        """
+        past = errand.past
+        tried = () if reason is None else (Failed(errand.load.now, reason),)
+        later = [
+            Later(batch.items, after, len(tried), past.charged, past.excused, tried)
+            for batch in errand.batches
+        ]
+        return self._ended(errand.load.take(Redelivery(Settlement(), later, {})))
 
     def take(self, errand: Errand, made: Redelivery) -> list[Verdict]:
         """What an errand made; the verdicts of deliveries of which that was the last."""
@@ -109,7 +139,9 @@ class Work:
 class _Load:
     """Deliveries whose events share batches: a position is that of the event among all of them."""
 
-    def __init__(self, lane: Lane, deliveries: Sequence[Delivery], clock: Clock) -> None:
+    def __init__(
+        self, lane: Lane, deliveries: Sequence[Delivery], clock: Clock, chunk: int | None
+    ) -> None:
         self._deliveries = deliveries
         self._begins: list[int] = []  # the position of each one's first event
         self._left = [delivery.events for delivery in deliveries]
@@ -126,23 +158,38 @@ class _Load:
             unfit=self._unfit.append,
             in_order=deliveries[0].key is not None,
         )
-        self._now = clock.time()
-        for delivery in deliveries:
+        self.now = clock.time()
+        for at, delivery in enumerate(deliveries):
             self._begins.append(cutter.count)
-            entries, _ = decode(delivery.body, round(self._now * 1000))
-            if len(entries) != delivery.events:
-                raise OutboxDamagedError(
-                    f"delivery {delivery.id} holds {len(entries)} events, and should {delivery.events}; "
-                    "see vaulytica outbox audit"
+            count = min(delivery.events, chunk or delivery.events)
+            cutter.add(self._entries(delivery, count), 0.0)
+            if count < delivery.events:
+                part = Part(
+                    state=State.DEFERRED, charged=delivery.charged, excused=delivery.excused
                 )
-            cutter.add(entries, 0.0)
+                self._parts[at][part] = list(range(count, delivery.events))
+                self._left[at] = count
         cutter.flush()
+
+    def _entries(self, delivery: Delivery, count: int) -> Lines | Entries:
+        """The first so many events; of a delivery that is damaged, none is fit to be sent."""
+        body = delivery.body
+        if count < delivery.events:
+            body = b"\n".join(body.split(b"\n", count)[:count])
+        entries, _ = decode(body, round(self.now * 1000))
+        if len(entries) == count:
+            return entries
+        error = WebhookEventError(
+            f"delivery {delivery.id} holds {len(entries)} events where there should be {count}; "
+            "see vaulytica outbox audit"
+        )
+        return Entries([error] * count)
 
     def unfit(self) -> list[Verdict]:
         """Take in the events that cannot be sent; the verdicts of deliveries of only such."""
         for result in self._unfit:
             assert result.reason is not None
-            tried = (Failed(self._now, result.reason),)
+            tried = (Failed(self.now, result.reason),)
             self._add([result.position], Part(state=State.DEAD, tried=_tried(tried)))
         return self._complete(result.position for result in self._unfit)
 

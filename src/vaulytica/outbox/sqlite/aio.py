@@ -50,6 +50,8 @@ class AsyncSqliteOutbox:
     shed = _awaited(Verbs.shed)
     browse = _awaited(Verbs.browse)
     counts = _awaited(Verbs.counts)
+    due = _awaited(Verbs.due)
+    used_bytes = _awaited(Verbs.used_bytes)
     tidy = _awaited(Verbs.tidy)
 
     async def do(self, op: Op[T]) -> T:

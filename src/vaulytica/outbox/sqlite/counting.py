@@ -30,6 +30,17 @@ def counts(session: Session) -> dict[str, Counts]:
     return found
 
 
+def due(session: Session) -> dict[str, float]:
+    """For each destination that something waits for: seconds until the first of it may be claimed."""
+    now = session.now()
+    found: dict[str, float] = {}
+    for id, name in session.execute("destinations").fetchall():
+        (first,) = session.execute("next_due", destination=id).fetchone()
+        if first is not None:
+            found[name] = max(0, first - now) / 1000
+    return found
+
+
 def used_bytes(session: Session) -> int:
     """What the file holds, without the pages that are free."""
     pages, free, size = (

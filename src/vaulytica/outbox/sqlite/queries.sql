@@ -226,3 +226,9 @@ INSERT OR IGNORE INTO outbox_mark (source, position) VALUES (?, ?)
 
 -- name: old_clock
 UPDATE outbox_clock SET seen = max(seen, ?)
+
+-- name: next_due
+SELECT min(due) FROM (
+  SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'fresh' ORDER BY due LIMIT 1)
+  UNION ALL
+  SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'deferred' ORDER BY due LIMIT 1))

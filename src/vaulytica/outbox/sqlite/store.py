@@ -164,8 +164,15 @@ class SqliteOutbox:
     audit = _done(Verbs.audit)
     now = _done(Verbs.now)
     counts = _done(Verbs.counts)
+    due = _done(Verbs.due)
     used_bytes = _done(Verbs.used_bytes)
     tidy = _done(Verbs.tidy)
+
+    def keep(self, retention: Retention | None) -> None:
+        """Keep what is delivered so long from now on."""
+        self._retention = retention
+        if self._writer is not None:
+            self._writer.retention = retention
 
     @property
     def aio(self) -> AsyncSqliteOutbox:

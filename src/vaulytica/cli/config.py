@@ -1,0 +1,53 @@
+"""`vaulytica config`: what is wrong with a config file, and what may be in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vaulytica.cli.output import line
+
+app = typer.Typer(help="Check a relay's config, or print its JSON Schema.", rich_markup_mode=None)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML, JSON or TOML.")],
+) -> int:
+    """Say all that is wrong with a config file, by line and column; exit code 2 if anything is."""
+    from vaulytica.cli.relay_config import checked_relay
+
+    config, problems = checked_relay(file)
+    for problem in problems:
+        line(problem)
+    if config is None:
+        return 2
+    count = len(config.destinations)
+    line(f"{file}: {count} {'destination' if count == 1 else 'destinations'}, nothing is wrong")
+    return 0
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of config files, for editors."""
+    import json
+
+    from vaulytica.relay.config import RelayConfig
+
+    line(json.dumps(schema_of(RelayConfig), indent=2))
+    return 0
+
+
+def schema_of(model: Any) -> dict[str, Any]:
+    """The JSON Schema of what a file may hold: an auth type also by its other names."""
+    from vaulytica.config.auth import ALIASES
+
+    made: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(),
+    }
+    made["title"] = "Vaulytica relay"
+    made["$defs"]["WebhookAuthType"]["enum"] += list(ALIASES)
+    return made

@@ -1,0 +1,68 @@
+"""`vaulytica relay`: takes events in, keeps them on disk, and delivers them to all who want them."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vaulytica.errors import WebhookConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LogStyle(StrEnum):
+    """How the log is written."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+def relay(
+    *,
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="YAML, JSON or TOML; read again when it changes.")
+    ],
+    log: Annotated[
+        LogStyle, typer.Option(help="JSON lines, or text for people (auto: on a terminal).")
+    ] = LogStyle.AUTO,
+) -> int:
+    """Run the relay, until SIGTERM or Ctrl-C. SIGHUP reads the config again."""
+    try:
+        from vaulytica.cli.relay_config import read_relay
+        from vaulytica.relay.logs import make_log
+        from vaulytica.relay.relay import Relay
+    except ModuleNotFoundError as error:
+        raise WebhookConfigError(
+            f"the relay needs {error.name}: install vaulytica with its extra, vaulytica[relay]"
+        ) from None
+
+    async def run() -> None:
+        one = Relay(lambda: read_relay(config), make_log(log.value), stamp=lambda: _stamp(config))
+        await one.run()
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run())
+    return 0
+
+
+def _stamp(path: Path) -> object:
+    """What tells one state of a file from the next; None while it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # it has none for this platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,91 @@
+"""Health: what is wrong with a destination as a whole, and when to try it again. Pure: time is an argument.
+
+A rejection that speaks of the destination (credentials refused, no trusted connection, gone, a wrong
+URL) must not make dead letters of all that waits. It suspends the lane, and what was to be sent stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from math import inf
+
+from vaulytica.delivery.kept import Redelivery
+from vaulytica.delivery.outcome import Reason
+from vaulytica.delivery.run import DownDetector
+
+FIRST, LONGEST = 5.0, 300.0  # seconds from one try of a suspended destination to the next
+_GONE = 410
+
+
+class News(StrEnum):
+    """What has changed."""
+
+    SUSPENDED = "suspended"  # it refuses whatever it is sent; tried again from time to time
+    GONE = "gone"  # it said 410: not tried again until somebody has looked
+    WELL = "well"  # it takes events again
+
+
+class Health:
+    """Of one destination. `why`: the reason for which it is suspended; None if it is not."""
+
+    def __init__(self) -> None:
+        self.why: Reason | None = None
+        self._until = -inf
+        self._wait = FIRST
+        self._in_a_row = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is sent until somebody has looked."""
+        return self._until == inf
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it has refused one batch after another, as where a URL is wrong."""
+        return self._in_a_row >= DownDetector.AFTER
+
+    def wait(self, now: float) -> float:
+        """Seconds until the destination may be tried; infinity if it is gone."""
+        return max(0.0, self._until - now)
+
+    def heed(self, made: Redelivery, now: float) -> News | None:
+        """What became of a batch or several; what has changed by that, if anything."""
+        if made.settlement.groups:
+            news = News.WELL if self.why is not None else None
+            self.why, self._until, self._wait, self._in_a_row = None, -inf, FIRST, 0
+            return news
+        refused = [reason for reason in _reasons(made) if DownDetector.perhaps(reason)]
+        if made.down is None:
+            if not refused:
+                return None
+            self._in_a_row += 1
+            if not self.is_doubted:
+                return None
+        return self._suspend(next(_reasons(made)) if made.down is not None else refused[0], now)
+
+    def _suspend(self, reason: Reason, now: float) -> News | None:
+        is_news = self.why is None
+        self.why = reason
+        if reason.status == _GONE:
+            is_news = not self.is_gone
+            self._until = inf
+            return News.GONE if is_news else None
+        if not self.is_gone:
+            self._until = now + self._wait
+            self._wait = min(2 * self._wait, LONGEST)
+        return News.SUSPENDED if is_news else None
+
+    def resume(self) -> None:
+        """Somebody has looked: try again at once."""
+        self._until, self._wait = -inf, FIRST
+
+
+def _reasons(made: Redelivery) -> Iterator[Reason]:
+    """Why events were put off, the last time, or given up on."""
+    for later in made.later:
+        if later.tried:
+            yield later.tried[-1].reason
+    for result in made.settlement.results:
+        if result.reason is not None:
+            yield result.reason

@@ -1,0 +1,296 @@
+"""RelayLane: one destination's worker. It claims what is due, sends it as its pace allows, and settles it.
+
+It sleeps until something is put for its destination, something is due again, or a request has ended;
+a lane that has nothing to do costs nothing. Where a sender would wait, the wait is written into the
+outbox: a batch that is to be tried again holds no slot, and the next one goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from math import inf
+
+from vaulytica.delivery.kept import Redelivery
+from vaulytica.delivery.lane import Lane
+from vaulytica.delivery.outcome import Reason, ReasonKind
+from vaulytica.delivery.policy import Random
+from vaulytica.delivery.ports import AsyncTransport, Clock
+from vaulytica.driver.aio import AsyncDriver
+from vaulytica.errors import one_line
+from vaulytica.outbox.delivery import Delivery, Verdict
+from vaulytica.outbox.ports import AsyncOutbox
+from vaulytica.outbox.states import State
+from vaulytica.outbox.work import Errand, Work
+from vaulytica.relay.budget import Budget
+from vaulytica.relay.config import DestinationSettings
+from vaulytica.relay.health import Health
+from vaulytica.relay.signal import Signal
+from vaulytica.relay.slots import Slots
+from vaulytica.relay.watch import Watch
+from vaulytica.relay.writer import Writer
+
+LEASE = 60.0  # seconds; the relay extends what is under way long before that
+_LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
+_MOST_EVENTS = 10_000  # of one claim
+_CHUNK = (
+    16  # requests' worth of a delivery's events that are taken in hand at a time, for each slot
+)
+
+
+class RelayLane:
+    """See above. `name` is the destination's; `transport` is made when it is first needed."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: DestinationSettings,
+        outbox: AsyncOutbox,
+        *,
+        budget: Budget,
+        watch: Watch,
+        transport: Callable[[DestinationSettings], AsyncTransport],
+        clock: Clock = time,
+        rng: Random = random,
+    ) -> None:
+        self.name, self.settings = name, settings
+        self._outbox, self._budget, self._watch = outbox, budget, watch
+        self._clock, self._rng = clock, rng
+        self._make_transport = transport
+        self._driver: AsyncDriver | None = None
+        destination = settings.destination()
+        # Nobody waits for an answer here, so a destination is excused for an outage from the first on.
+        self.lane = Lane(destination, known=True)
+        self.health = Health()
+        self.slots = Slots(destination.width, in_order=settings.is_ordered)
+        most = destination.limits.max_events
+        chunk = most if settings.is_ordered else most * destination.width * _CHUNK
+        self._work = Work(self.lane, chunk)
+        self._ready: deque[Errand] = deque()
+        self._writer = Writer(outbox, self._written, watch.not_written)
+        self._held_bytes = 0
+        self._linger_until: float | None = None
+        self._changed = Signal()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0  # tasks that have not asked for their turn yet
+        self._draining = self._stopping = False
+        self.ended = asyncio.Event()
+
+    # --- What others tell it.
+
+    def wake(self) -> None:
+        """Something was put for it."""
+        self.slots.fresh = True
+        self._changed.set()
+
+    def due_in(self, seconds: float) -> None:
+        """Something is due then, as one sees who looks into the outbox."""
+        if seconds <= 0:
+            self.slots.see()
+        else:
+            self.slots.due(self._clock.monotonic() + seconds)
+        self._changed.set()
+
+    def resume(self) -> None:
+        """Try a destination that is gone, or suspended, at once."""
+        self.health.resume()
+        self.wake()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What it has claimed: the relay holds these claims."""
+        return [*self._work.held, *self._writer.deliveries]
+
+    @property
+    def in_flight(self) -> int:
+        """Batches under way."""
+        return len(self._tasks)
+
+    # --- Its life.
+
+    async def run(self) -> None:
+        """Until it is stopped, or `drain` was called and nothing more can be sent now."""
+        while not (self._stopping and not self._tasks):
+            wait = await self._step()
+            if wait > 0:
+                await self._changed.wait(wait)
+        self._retreat()
+        await self._writer.finish()
+        if self._driver is not None:
+            await self._driver.transport.aclose()
+
+    def drain(self) -> None:
+        """End when nothing more can be sent now."""
+        self._draining = True
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Begin nothing more; end when what is under way has ended."""
+        self._stopping = True
+        self._changed.set()
+
+    def abandon(self) -> None:
+        """End at once: requests under way are cut off, and what they carry is sent again some day."""
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _step(self) -> float:
+        """Do what can be done; seconds to wait for more, infinity until something changes."""
+        now = self._clock.monotonic()
+        wait = self._may_begin(now)
+        if wait > 0 or self._stopping:
+            if self._draining and not self._tasks:
+                self._stopping = True
+            if self._stopping or _LONGEST_TURN < wait < inf or self.health.is_gone:
+                self._retreat()
+            return inf if self._tasks and self._stopping else wait
+        if self._ready:
+            self._begin(self._ready.popleft())
+            return 0.0
+        wait = self._linger(now)
+        if wait > 0:
+            return wait
+        if await self._claim():
+            return 0.0
+        if self._draining and not self._tasks:
+            self._stopping = True
+            return 0.0
+        return self.slots.wait(now)
+
+    def _may_begin(self, now: float) -> float:
+        """Seconds until a request may begin; infinity until one has ended."""
+        if len(self._tasks) >= self.slots.width:
+            return inf
+        wait = self.health.wait(now)
+        if wait > 0:
+            return wait
+        if self.health.why is not None and self._tasks:
+            return inf  # one at a time, to see whether it is back
+        pace = self.lane.pace
+        if self._starting and pace.in_flight + self._starting + 1 > pace.limit:
+            return inf
+        return pace.wait(now)
+
+    def _linger(self, now: float) -> float:
+        """Seconds to wait before the next claim, so that more of what comes goes in one request.
+
+        While nothing is under way there is no such wait, nor where more than a batch is sure to be there.
+        """
+        if not self.slots.has_work(now):
+            return 0.0
+        destination = self.lane.destination
+        lone = destination.limits.max_events == 1 or not destination.max_wait
+        if lone or not self._tasks or self.slots.plenty or self._draining:
+            self._linger_until = None
+            return 0.0
+        if self._linger_until is None:
+            self._linger_until = now + destination.max_wait
+        left = self._linger_until - now
+        if left <= 0:
+            self._linger_until = None
+        return max(0.0, left)
+
+    # --- Claiming.
+
+    async def _claim(self) -> bool:
+        """Take what is due, for the slots that are free; whether there was anything."""
+        now = self._clock.monotonic()
+        if not self.slots.has_work(now):
+            return False
+        if self._budget.is_spent and self._work.held:
+            self._budget.wake_when_free(self._changed.set)
+            return False
+        kind = self.slots.next_kind()
+        if kind is None:
+            return False
+        most = self.lane.destination.limits.max_events
+        free = min(self.slots.width - len(self._tasks), int(self.lane.pace.limit) or 1)
+        count = min(free * most, _MOST_EVENTS)
+        self.slots.asking(kind)
+        claimed = await self._outbox.claim(self.name, count, LEASE, only=kind.only)
+        if claimed:
+            self.slots.found(kind, plenty=sum([one.events for one in claimed]) >= count // 2)
+        errands, verdicts = self._work.begin(claimed, self._clock, self._rng)
+        self._ready += errands
+        self._write(verdicts)
+        return bool(claimed)
+
+    def _retreat(self) -> None:
+        """Put back what was claimed and is not under way."""
+        while self._ready:
+            self._write(self._work.put_back(self._ready.popleft()))
+
+    def _write(self, verdicts: Sequence[Verdict]) -> None:
+        """Have verdicts written, and know how much is in memory."""
+        self._writer.put(verdicts)
+        held = sum([len(delivery.body) for delivery in self._work.held])
+        self._budget.change(held - self._held_bytes)
+        self._held_bytes = held
+
+    # --- Sending.
+
+    def _begin(self, errand: Errand) -> None:
+        if self._driver is None:
+            self._driver = AsyncDriver(self._make_transport(self.settings))
+        self._starting += 1
+        self.slots.retrying += errand.again
+        task = asyncio.create_task(self._send(self._driver, errand))
+        self._tasks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self.slots.retrying -= errand.again
+            self._changed.set()
+            if not task.cancelled():
+                task.result()
+
+        task.add_done_callback(ended)
+
+    async def _send(self, driver: AsyncDriver, errand: Errand) -> None:
+        self._starting -= 1
+        try:
+            made = await driver.run(errand.flow)
+        except Exception as error:  # noqa: BLE001 - of a format or scheme, which may be anybody's
+            text = f"{self.lane.destination.format.name} failed: {type(error).__name__}: {error}"
+            reason = Reason(ReasonKind.REJECTED, self.lane.destination.redact(one_line(text)))
+            self._watch.deferred(self, reason)
+            after = self.lane.destination.retry.max_delay
+            self._write(self._work.put_back(errand, reason, after))
+            return
+        self._heed(made)
+        self._write(self._work.take(errand, made))
+
+    def _heed(self, made: Redelivery) -> None:
+        """What the answers tell of the destination as a whole."""
+        news = self.health.heed(made, self._clock.monotonic())
+        self.lane.doubted = self.health.is_doubted
+        if news is not None:
+            self._watch.changed(self, news)
+        if made.settlement.groups:
+            self._watch.taken(self)
+            return
+        failed = next((later.tried[-1] for later in made.later if later.tried), None)
+        if failed is not None:
+            self._watch.deferred(self, failed.reason)
+
+    # --- Settling.
+
+    def _written(self, verdicts: Sequence[Verdict], lost: Sequence[Delivery]) -> None:
+        now = self._clock.monotonic()
+        gone = {delivery.id for delivery in lost}
+        for verdict in verdicts:
+            if verdict.delivery.id in gone:
+                continue
+            for part in verdict.parts:
+                if part.state is State.DEFERRED:
+                    self.slots.put_back(part, now)
+                self._watch.settled(self, verdict.delivery, part)
+        if self.slots.in_order:
+            self.slots.fresh = True  # the next of the keys may go
+        if lost:
+            self._watch.lost(self, lost)
+        self._changed.set()

@@ -1,0 +1,52 @@
+"""Logs: one line on stdout for each noteworthy thing, as JSON or, on a terminal, for people."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+from vaulytica.relay.watch import Log
+
+Style = Literal["auto", "json", "text"]
+
+
+def make_log(style: Style = "auto") -> Log:
+    """Where the relay says what is noteworthy. The library's own warnings and errors go there, too."""
+    as_json = style == "json" or (style == "auto" and not sys.stdout.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0)
+    )
+    structlog.configure(
+        processors=[*shared, last],
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    log: Log = structlog.get_logger()
+    library = logging.getLogger("vaulytica")
+    library.handlers[:] = [_Passed(log)]
+    library.setLevel(logging.WARNING)
+    library.propagate = False
+    return log
+
+
+class _Passed(logging.Handler):
+    """Passes on what the library logs."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        say(record.getMessage(), logger=record.name)

@@ -1,0 +1,91 @@
+"""Slots: what a lane may claim next. Some are kept for what is fresh while old deliveries are tried again. Pure."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from math import inf
+
+import msgspec
+
+from vaulytica.outbox.delivery import Part
+from vaulytica.outbox.states import State
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What to claim: only what is in that state, or, None, both in the order in which they are due."""
+
+    only: State | None
+
+
+_FRESH, _RETRIES, _BOTH = Kind(State.FRESH), Kind(State.DEFERRED), Kind(None)
+
+
+class Slots:
+    """`width`: requests at a time. `fresh`: there may be something that was never tried.
+
+    `retrying`: requests under way whose events have been tried before. `plenty`: at the last claim there
+    was enough that there is more.
+    """
+
+    def __init__(self, width: int, *, in_order: bool) -> None:
+        self.width, self.in_order = width, in_order
+        self.fresh = True
+        self.retrying = 0
+        self.plenty = False
+        self._retries = True  # after a start there may be some
+        self._due: list[float] = []  # when more are, a heap
+        self._was_retry = False
+
+    def due(self, at: float) -> None:
+        """Something is to be tried again then."""
+        heappush(self._due, at)
+
+    def see(self) -> None:
+        """There is something, of whatever kind."""
+        self.fresh = self._retries = True
+
+    def put_back(self, part: Part, now: float) -> None:
+        """Some events were deferred."""
+        if part.after or part.attempts:
+            self.due(now + part.after)
+        else:
+            self.see()
+
+    def has_work(self, now: float) -> bool:
+        """Whether there may be something to claim."""
+        while self._due and self._due[0] <= now:
+            heappop(self._due)
+            self._retries = True
+        return self.fresh or self._retries
+
+    def wait(self, now: float) -> float:
+        """Seconds until something is due again."""
+        return max(0.0, self._due[0] - now) if self._due else inf
+
+    def next_kind(self) -> Kind | None:
+        """What to claim; None: the slots that are free are kept for what is fresh."""
+        if self.in_order:
+            return _BOTH
+        if not self._retries:
+            return _FRESH
+        room = self.retrying < max(1, self.width // 2 if self.fresh else self.width - 1)
+        if self.fresh and (self._was_retry or not room):
+            return _FRESH
+        return _RETRIES if room else None
+
+    def asking(self, kind: Kind) -> None:
+        """That is being claimed: what is put from now on may be missed, and is looked for again."""
+        self._was_retry = kind is _RETRIES
+        self.plenty = False
+        if kind is not _RETRIES:
+            self.fresh = False
+        if kind is not _FRESH:
+            self._retries = False
+
+    def found(self, kind: Kind, *, plenty: bool) -> None:
+        """There was some of it, and may be more."""
+        self.plenty = plenty
+        if kind is not _RETRIES:
+            self.fresh = True
+        if kind is not _FRESH:
+            self._retries = True

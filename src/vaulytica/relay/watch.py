@@ -1,0 +1,138 @@
+"""Watch: sees what lanes do, counts it, and says what is noteworthy: a line for each such thing, none for events.
+
+A destination is said to be down once, and once to be up again. Its dead letters are said when they
+begin, and then summed up, at most once a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vaulytica.delivery.breaker import State as Breaker
+from vaulytica.delivery.outcome import Reason, ReasonKind
+from vaulytica.delivery.ports import Clock
+from vaulytica.errors import OutboxError
+from vaulytica.outbox.delivery import Delivery, Part
+from vaulytica.outbox.states import State
+from vaulytica.relay.health import News
+
+if TYPE_CHECKING:
+    from vaulytica.relay.lane import RelayLane
+    from vaulytica.relay.metrics import Metrics
+
+_LONG = 60.0  # seconds after which a destination that is busy may as well be down
+_DEAD_EVERY = 60.0  # seconds between two lines on dead letters of one destination
+_REJECTIONS = frozenset(
+    {ReasonKind.EVENT, ReasonKind.AUTH, ReasonKind.REJECTED, ReasonKind.TLS, ReasonKind.TOO_LARGE}
+)
+
+
+class Log(Protocol):
+    """structlog's logger, or what stands in for it: an event's name, and fields."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """All is well."""
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """Somebody may want to look."""
+
+    def error(self, event: str, **fields: Any) -> Any:
+        """Somebody has to look."""
+
+
+class Watch:
+    """One for all lanes."""
+
+    def __init__(self, log: Log, metrics: Metrics, clock: Clock = time) -> None:
+        self.log, self.metrics, self._clock = log, metrics, clock
+        self._down: set[str] = set()  # destinations that were said to be
+        self._failing: dict[str, float] = {}  # since when they have taken nothing
+        self._dead: dict[str, tuple[float, int]] = {}  # when it was said last, and how many since
+        self._unwritten = False
+
+    def taken(self, lane: RelayLane) -> None:
+        """The destination has taken events."""
+        self._failing.pop(lane.name, None)
+        if lane.name in self._down and lane.lane.pace.state is Breaker.CLOSED:
+            self._down.discard(lane.name)
+            self.log.info("destination up", destination=lane.name)
+
+    def deferred(self, lane: RelayLane, reason: Reason) -> None:
+        """An attempt has failed, for now, and nothing of it was taken."""
+        now, name = self._clock.monotonic(), lane.name
+        since = self._failing.setdefault(name, now)
+        is_down = lane.lane.pace.state is Breaker.OPEN or now - since >= _LONG
+        if is_down and name not in self._down:
+            self._down.add(name)
+            self.log.warning("destination down", destination=name, why=reason.text)
+
+    def changed(self, lane: RelayLane, news: News) -> None:
+        """The destination as a whole refuses what is sent, or does so no more."""
+        why = "" if lane.health.why is None else lane.health.why.text
+        if news is News.WELL:
+            self.log.info("destination takes events again", destination=lane.name)
+        elif news is News.GONE:
+            hint = (
+                "nothing more is sent there until the config is reloaded (SIGHUP); nothing is lost"
+            )
+            self.log.error("destination gone", destination=lane.name, why=why, next=hint)
+        else:
+            hint = "nothing is lost; it is tried again from time to time"
+            self.log.error("destination refuses", destination=lane.name, why=why, next=hint)
+
+    def settled(self, lane: RelayLane, delivery: Delivery, part: Part) -> None:
+        """What became of some events is on disk."""
+        count = delivery.events if part.lines is None else len(part.lines)
+        if part.state is State.DEFERRED:
+            if part.attempts:
+                self.metrics.of(lane.name).retried.inc(count)
+        elif part.state is State.DEAD:
+            if part.tried and part.tried[-1].kind in _REJECTIONS:
+                self.metrics.of(lane.name).rejected.inc(count)
+            self._say_dead(lane.name, count, part.tried[-1].text if part.tried else "")
+
+    def _say_dead(self, name: str, count: int, why: str) -> None:
+        now = self._clock.monotonic()
+        said, since = self._dead.get(name, (-_DEAD_EVERY, 0))
+        since += count
+        if now - said < _DEAD_EVERY:
+            self._dead[name] = said, since
+            return
+        self._dead[name] = now, 0
+        self.log.warning("dead letters", destination=name, events=since, why=why)
+
+    def failed(self, name: str, error: Exception) -> None:
+        """A lane itself has failed, which is a fault of ours; it is begun anew."""
+        self.log.error("lane failed", destination=name, why=f"{type(error).__name__}: {error}")
+
+    def lost(self, lane: RelayLane, deliveries: Sequence[Delivery]) -> None:
+        """Claims ran out before they were settled: what they held is sent again."""
+        events = sum(delivery.events for delivery in deliveries)
+        self.log.warning("claims ran out", destination=lane.name, events=events)
+
+    def full(self, why: str) -> None:
+        """The outbox begins to be full."""
+        self.log.error("outbox full", why=why)
+
+    def dropped(self, events: int, why: str) -> None:
+        """Pending events were thrown away to make room, as the config has it."""
+        self.log.warning("events dropped", events=events, why=why)
+
+    def source_failed(self, source: object, error: BaseException) -> None:
+        """An intake has ended by an error."""
+        why = f"{type(error).__name__}: {error}"
+        self.log.error("intake failed", source=repr(source), why=why)
+
+    def not_written(self, error: OutboxError) -> None:
+        """A settlement could not be written; it is tried again."""
+        if not self._unwritten:
+            self._unwritten = True
+            self.log.error("outbox cannot be written", why=str(error))
+
+    def written(self) -> None:
+        """The outbox can be written again."""
+        if self._unwritten:
+            self._unwritten = False
+            self.log.info("outbox can be written again")
