@@ -69,7 +69,11 @@ class DestinationReader:
         known = [key for key in self._model.model_fields if key != "custom_template_func"]
         settings = self._mapping(given, [*known, *_OF_THE_RELAY])
         options = settings.get("format_options")
-        if "url" not in settings and not (isinstance(options, Mapping) and "site" in options):
+        if (
+            isinstance(given, Mapping)
+            and "url" not in settings
+            and not (isinstance(options, Mapping) and "site" in options)
+        ):
             self._complain(self._keys, f"destination {self._name} has no url")
         auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
         settings["auth"] = self._auth(auth)

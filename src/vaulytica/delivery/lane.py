@@ -10,8 +10,8 @@ from vaulytica.delivery.pace import Pace
 class Lane:
     """Shared by all flows to one destination, for the sender's life. Changed only in a `Turn`.
 
-    `known`: see `Pace`. `doubted`: it has refused one batch after another, so what it says of an event
-    that is kept is not believed.
+    `known`: see `Pace`. `doubted`: it may be that its URL is wrong, so what it says of events that are
+    kept is not believed.
     """
 
     def __init__(self, destination: Destination, *, known: bool = False) -> None:

@@ -37,7 +37,9 @@ class MatchSettings(Settings):
             {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
         ),
     ] = ()
-    min_severity: Severity = Severity.DEBUG
+    min_severity: Annotated[
+        Severity, WithJsonSchema({"enum": [*Severity, *(name.upper() for name in Severity)]})
+    ] = Severity.DEBUG
     where: Expression | None = None
 
     @field_validator("min_severity", mode="before")

@@ -42,8 +42,8 @@ class Health:
 
     @property
     def is_doubted(self) -> bool:
-        """Whether it has refused one batch after another, as where a URL is wrong."""
-        return self._in_a_row >= DownDetector.AFTER
+        """Whether it has refused a batch as where a URL is wrong, and taken nothing since."""
+        return self._in_a_row > 0
 
     def wait(self, now: float) -> float:
         """Seconds until the destination may be tried; infinity if it is gone."""
@@ -55,14 +55,12 @@ class Health:
             news = News.WELL if self.why is not None else None
             self.why, self._until, self._wait, self._in_a_row = None, -inf, FIRST, 0
             return news
-        refused = [reason for reason in _reasons(made) if DownDetector.perhaps(reason)]
-        if made.down is None:
-            if not refused:
-                return None
+        reasons = list(_reasons(made))
+        refused = [reason for reason in reasons if DownDetector.perhaps(reason)]
+        if refused:
             self._in_a_row += 1
-            if not self.is_doubted:
-                return None
-        return self._suspend(next(_reasons(made)) if made.down is not None else refused[0], now)
+            return self._suspend(refused[0], now) if self._in_a_row >= DownDetector.AFTER else None
+        return None if made.down is None else self._suspend(reasons[0], now)
 
     def _suspend(self, reason: Reason, now: float) -> News | None:
         is_news = self.why is None

@@ -30,7 +30,7 @@ def compiled(expression: str) -> Pick:
     try:
         parsed = jmespath.compile(expression)
     except JMESPathError as error:
-        what = str(error).splitlines()[0]
+        what = str(error).splitlines()[0].removesuffix(", for expression:")
         raise ValueError(f"is not a JMESPath expression: {what}") from None
 
     def pick(document: Any) -> Any:
