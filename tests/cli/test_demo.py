@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from support.signing import whsec
-from vaulytica.cli import app, demo
+from vaulytica.cli import app, demo_formats
 from vaulytica.cli.decode import READERS
 from vaulytica.cli.demo_kinds import KINDS
 from vaulytica.cli.demo_receiver import DemoReceiver, Route
@@ -26,7 +26,7 @@ def requests_needed(format, auth):
 
 
 def test_demo(vaulytica):
-    done = vaulytica("demo")
+    done = vaulytica("demo", "--formats")
     assert (done.code, done.err) == (0, "")
     rows = [line for line in done.out.splitlines() if line.rstrip().endswith("ms")]
     assert len(rows) == 77
@@ -37,7 +37,7 @@ def test_demo(vaulytica):
 
 
 def test_demo_for_machines(vaulytica):
-    done = vaulytica("demo", "--json")
+    done = vaulytica("demo", "--formats", "--json")
     report = json.loads(done.out)
     assert (done.code, report["ok"]) == (0, True)
     rows = report["destinations"]
@@ -54,11 +54,11 @@ def shown(monkeypatch, capsys):
 
     def run(*kinds, schemes=("none",)):
         monkeypatch.setattr(app, "_prepare_process", lambda: None)
-        monkeypatch.setattr(demo, "SCHEMES", schemes)
-        monkeypatch.setattr(demo, "BUSY_WITH", "nobody")
+        monkeypatch.setattr(demo_formats, "SCHEMES", schemes)
+        monkeypatch.setattr(demo_formats, "BUSY_WITH", "nobody")
         for kind in set(KINDS) - set(kinds):
             monkeypatch.delitem(KINDS, kind)
-        code = app.run(["demo", "--json"])
+        code = app.run(["demo", "--formats", "--json"])
         said = capsys.readouterr()
         report = json.loads(said.out)
         assert report["ok"] is (code == 0)

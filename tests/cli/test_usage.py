@@ -130,7 +130,7 @@ def test_no_input_from_a_terminal(start):
 
 
 def test_whoever_reads_us_is_gone(start, receiver):
-    process = start("demo", "--json")
+    process = start("demo", "--formats", "--json")
     process.stdout.close()
     process.stdout = None
     _, err = process.communicate(timeout=30)
