@@ -36,9 +36,13 @@ class WebhookError(Exception):
 
 
 class WebhookConfigError(WebhookError, ValueError):
-    """A setting is wrong; raised when the config or the sender is built."""
+    """A setting is wrong; raised when the config or the sender is built.
+
+    `problems`: of a model's settings, the keys that lead to each that is wrong, and what of it.
+    """
 
     kind = "config"
+    problems: tuple[tuple[tuple[str | int, ...], str], ...] = ()
 
 
 class WebhookEventError(WebhookError, ValueError):

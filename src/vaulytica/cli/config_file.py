@@ -80,7 +80,9 @@ class DestinationReader:
         for part, names in self._parts().items():
             settings[part] = self._mapping(settings.get(part) or {}, names, part)
         tls = settings["tls"]
-        settings["tls"] = self._each(tls, lambda name, what: self._tls(name, tls[name], what), "tls")
+        settings["tls"] = self._each(
+            tls, lambda name, what: self._tls(name, tls[name], what), "tls"
+        )
         headers = self._mapping(settings.get("headers") or {}, None, "headers")
         settings["headers"] = self._each(
             headers,

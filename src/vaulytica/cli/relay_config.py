@@ -13,7 +13,7 @@ from vaulytica.cli.config_file import DestinationReader, known_settings
 from vaulytica.cli.document import Document, Key
 from vaulytica.cli.references import dereferenced, secret
 from vaulytica.config import WebhookAuth
-from vaulytica.config.settings import SettingsError, secret_fields
+from vaulytica.config.settings import secret_fields
 from vaulytica.errors import WebhookConfigError
 from vaulytica.relay.config import DestinationSettings, RelayConfig
 
@@ -68,8 +68,8 @@ class _Reading:
             return None
         try:
             return RelayConfig(**tree, destinations=destinations)
-        except SettingsError as error:
-            for keys, what in error.problems:
+        except WebhookConfigError as error:
+            for keys, what in error.problems or (((), str(error)),):
                 self._complain(keys, what)
         return None
 
@@ -84,10 +84,8 @@ class _Reading:
         try:
             auth = WebhookAuth(**merged_auth(settings.pop("auth"), {}))
             return DestinationSettings(**settings, auth=auth)
-        except SettingsError as error:
-            problems: list[tuple[tuple[Key, ...], str]] = list(error.problems)
         except WebhookConfigError as error:
-            problems = [(("auth",), str(error))]
+            problems = error.problems or ((("auth",), str(error)),)
         said = [known for known, _ in self.problems[before:]]
         for more, what in problems:
             place = (*keys, *more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -55,15 +55,7 @@ def references_in(value: Any) -> Iterator[SecretRef]:
         yield from references_in(list(value.values()))
 
 
-class SettingsError(WebhookConfigError):
-    """What is wrong with the settings of a model; `problems`: the keys to each setting, and what of it."""
-
-    def __init__(self, message: str, problems: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
-        super().__init__(message)
-        self.problems = problems
-
-
-def _one_error(model: type[BaseModel], error: ValidationError) -> SettingsError:
+def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:
     """One line for all that is wrong, without the values given."""
     texts: list[str] = []
     problems: list[tuple[tuple[str | int, ...], str]] = []
@@ -77,11 +69,13 @@ def _one_error(model: type[BaseModel], error: ValidationError) -> SettingsError:
             what = f"{where}: {what}"
         texts.append(what)
         inner = problem.get("ctx", {}).get("error")
-        if isinstance(inner, SettingsError):
+        if isinstance(inner, WebhookConfigError) and inner.problems:
             problems += [((*keys, *more), text) for more, text in inner.problems]
         else:
             problems.append((keys, what))
-    return SettingsError("; ".join(texts), problems)
+    made = WebhookConfigError("; ".join(texts))
+    made.problems = tuple(problems)
+    return made
 
 
 def _shown_key(key: str | int) -> str:

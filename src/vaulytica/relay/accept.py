@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from vaulytica.errors import WebhookError
+from vaulytica.errors import OutboxError
 from vaulytica.events import Event
 from vaulytica.lines import Line
 from vaulytica.outbox.delivery import Mark, Once
@@ -33,7 +33,7 @@ class Receipt(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
-class Full(WebhookError):
+class Full(OutboxError):
     """Nothing was accepted: there is no room. `retry_after`: seconds after which it may be worth to try again."""
 
     kind = "full"
