@@ -6,7 +6,6 @@ import json
 import re
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from support.authorization import Authorization, Client
 from support.drivers import Sending
-from vaulytica.integrations.webhook import WebhookAuth, WebhookAuthError
-from vaulytica.transport.exchange import Exchange
+from vaulytica.integrations.webhook import (
+    WebhookAuth,
+    WebhookAuthError,
+    WebhookConfig,
+    WebhookConfigError,
+)
 
 SenderOf = Callable[..., Sending]
 SECRET = "obviously-fake:client/secret+ü %"
@@ -225,28 +228,10 @@ def test_a_service_account_whose_key_was_withdrawn(sender_of: SenderOf) -> None:
 # --- mTLS.
 
 
-@pytest.fixture
-def client_certificate(
-    ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
-    """`client_certificate(name)`: from then on, senders show a certificate for that name."""
-
-    def show(name: str) -> None:
-        path = tmp_path / "client.pem"
-        ca.issue_cert(
-            "robot.example.com", common_name=name
-        ).private_key_and_cert_chain_pem.write_to_path(str(path))
-        made = Exchange.__init__
-
-        def with_certificate(self: Exchange, *settings: Any, **more: Any) -> None:
-            made(self, *settings, **more)
-            import pycurl
-
-            self.curl.setopt(pycurl.SSLCERT, str(path))
-
-        monkeypatch.setattr(Exchange, "__init__", with_certificate)
-
-    return show
+def certificate_of(ca: trustme.CA, name: str) -> str:
+    """A client's certificate and its key, as PEM."""
+    made = ca.issue_cert("robot.example.com", common_name=name)
+    return made.private_key_and_cert_chain_pem.bytes().decode()
 
 
 def optional_tls(ca: trustme.CA) -> ssl.SSLContext:
@@ -258,14 +243,12 @@ def optional_tls(ca: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_client_auth(
-    sender_of: SenderOf, ca: trustme.CA, client_certificate: Callable[[str], None]
-) -> None:
+def test_tls_client_auth(sender_of: SenderOf, ca: trustme.CA) -> None:
     client = Client("robot", "tls_client_auth", scopes=SCOPES)
     with Authorization(client, tls=optional_tls(ca)) as server:
-        client_certificate("robot")
         auth = auth_at(server, oauth2_client_id="robot", oauth2_client_auth="tls_client_auth")
-        delivers(sender_of(f"{server.url}/events", auth=auth), server, "robot")
+        tls = {"client_cert": certificate_of(ca, "robot")}
+        delivers(sender_of(f"{server.url}/events", auth=auth, tls=tls), server, "robot")
         form = {name: value for name, value in server.asked[0].items() if name != "_headers"}
         assert form == {
             "grant_type": ["client_credentials"],
@@ -275,17 +258,23 @@ def test_tls_client_auth(
 
 
 @pytest.mark.usefixtures("trusted")
-@pytest.mark.parametrize("shown", [None, "another"])
-def test_tls_client_auth_without_the_clients_certificate(
-    sender_of: SenderOf,
-    ca: trustme.CA,
-    client_certificate: Callable[[str], None],
-    shown: str | None,
+def test_tls_client_auth_with_the_certificate_of_another(
+    sender_of: SenderOf, ca: trustme.CA
 ) -> None:
     client = Client("robot", "tls_client_auth", scopes=SCOPES)
     with Authorization(client, tls=optional_tls(ca)) as server:
-        if shown is not None:
-            client_certificate(shown)
         auth = auth_at(server, oauth2_client_id="robot", oauth2_client_auth="tls_client_auth")
-        sender = sender_of(f"{server.url}/events", auth=auth)
+        tls = {"client_cert": certificate_of(ca, "another")}
+        sender = sender_of(f"{server.url}/events", auth=auth, tls=tls)
         is_refused(sender, server, "(invalid_client)")
+
+
+def test_tls_client_auth_without_a_certificate_is_refused_at_once() -> None:
+    auth = WebhookAuth(
+        auth_type="oauth2",
+        oauth2_token_url="https://auth.example.com/token",
+        oauth2_client_id="robot",
+        oauth2_client_auth="tls_client_auth",
+    )
+    with pytest.raises(WebhookConfigError, match=r"needs tls\.client_cert"):
+        WebhookConfig(url="https://api.example.com/events", auth=auth)

@@ -264,6 +264,10 @@ class WebhookConfig(HoldsSecrets, Settings):
             )
         if not isinstance(auth, WebhookAuth):
             return auth
+        if auth.oauth2_client_auth == "tls_client_auth" and self.tls.client_cert is None:
+            raise WebhookConfigError(
+                "oauth2_client_auth tls_client_auth needs tls.client_cert, the client's certificate"
+            )
         key = auth.revealed("api_key")
         if key is not None and self.format == WebhookFormat.SPLUNK_HEC:
             key = with_splunk_scheme(key, auth.api_key_header)
