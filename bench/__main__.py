@@ -37,6 +37,12 @@ def bulk(options: argparse.Namespace) -> list[str]:
     return bulk(options.rounds, max(1000, options.events // 4))
 
 
+def intake(options: argparse.Namespace) -> list[str]:
+    from bench.intake import intake
+
+    return intake(options.rounds, 4 * options.seconds)
+
+
 def memory(options: argparse.Namespace) -> list[str]:
     from bench.memory import memory
 
@@ -47,6 +53,7 @@ def memory(options: argparse.Namespace) -> list[str]:
 PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "batches": batches,
     "bulk": bulk,
+    "intake": intake,
     "memory": memory,
     "single": single,
     "signatures": signatures,
@@ -67,7 +74,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be repeated")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.5, help="single: for each and round")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="single: for each and round; intake: 4 ×"
+    )
     parser.add_argument("--events", type=int, default=1_000_000, help="batches, memory; bulk: ¼")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {DOCUMENT.name}")
     options = parser.parse_args()

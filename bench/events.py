@@ -35,9 +35,17 @@ def events() -> Iterator[dict[str, Any]]:
         n += 1
 
 
+def ndjson(n: int) -> bytes:
+    """The lines of n events."""
+    return b"".join(_line(event) for event in islice(events(), n))
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
 def write_events(path: Path, n: int) -> Path:
     """A file of n events."""
-    with path.open("w") as file:
-        for event in islice(events(), n):
-            file.write(json.dumps(event, separators=(",", ":")) + "\n")
+    with path.open("wb") as file:
+        file.writelines(map(_line, islice(events(), n)))
     return path

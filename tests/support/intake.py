@@ -91,6 +91,7 @@ class Intake:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
         )
         self.server = uvicorn.Server(config)
 

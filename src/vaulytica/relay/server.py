@@ -61,6 +61,7 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             timeout_graceful_shutdown=_GRACE,
             backlog=_BACKLOG,

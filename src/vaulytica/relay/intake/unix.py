@@ -118,7 +118,15 @@ class _Http:
         from vaulytica.relay.intake.guard import Guard
 
         app = App(routes(settings, accept))
-        self._config = Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+        self._config = Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
         self._config.load()
         self._state = ServerState()
         self._guard = Guard(settings.limits)
