@@ -1,6 +1,7 @@
 """Shell blocks run as they are, by a real shell, with stand-ins for four programs on its PATH.
 
-vaulytica   the real one, in a process of its own, with its hosts mapped (see `hosts`)
+vaulytica   the real one, in a process of its own, with its hosts mapped (see `hosts`); a relay has its
+            outbox in the page's folder, and a free port
 python      the same for `python -m vaulytica`; anything else is the real Python
 make        checks that the targets exist, and does nothing
 pip         checks that what is installed is this project, with extras it has, and does nothing
@@ -15,7 +16,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from support.docs.hosts import apply_from_environment
+from support.docs.hosts import RELAY_PORT, apply_from_environment
 from support.docs.pages import ROOT
 
 PROGRAMS = ("vaulytica", "python", "make", "pip")
@@ -59,6 +60,11 @@ def _prepare(program: str, arguments: list[str]) -> None:
         at = arguments.index("--listen") if "--listen" in arguments else None
         arguments = arguments if at is None else arguments[:at] + arguments[at + 2 :]
         arguments = [*arguments, "--listen", "127.0.0.1:0"]
+    if arguments[:1] == ["relay"]:
+        config = Path(arguments[arguments.index("--config") + 1])
+        text = config.read_text(encoding="utf-8").replace(f":{RELAY_PORT}", ":0")
+        text = text.replace("sqlite:///var/lib/vaulytica", f"sqlite://{Path.cwd()}")
+        config.write_text(text, encoding="utf-8")
     sys.argv = [program, *arguments]
 
 

@@ -18,6 +18,7 @@ import pycurl
 
 PLAIN_PORT = 8080  # here, and at 80, documents speak plain http
 RECEIVE_PORT = 8765  # where `vaulytica receive` listens, unless told otherwise
+RELAY_PORT = 8780  # where a relay listens, in the documents
 _VARIABLE = "DOCS_HOSTS"
 
 

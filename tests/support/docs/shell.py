@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from support.docs import commands
-from support.docs.hosts import Mapping
+from support.docs.hosts import RELAY_PORT, Mapping
 
 
 class Shell:
@@ -63,6 +63,9 @@ class Shell:
         found = re.search(rb"127\.0\.0\.1:(\d+)", self._printed)
         if found is None:
             raise ValueError(f"it does not say where it listens: {self._printed!r}")
+        # What a page asks of a relay by curl goes to the port that it has here.
+        relay = f'connect-to = "127.0.0.1:{RELAY_PORT}:127.0.0.1:{int(found[1])}"\n'
+        (self._folder / ".curlrc").write_text(relay, encoding="utf-8")
         self._environment |= replace(self._mapping, receive=int(found[1])).environment()
 
     @property
