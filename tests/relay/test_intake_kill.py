@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
-import os
 import random
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +15,9 @@ import pytest
 
 from support.intake import TOKEN, Intake
 from support.outbox import the_law
-from support.sources import store
+from support.sources import free_port, process, store, until_it_listens
 
-TESTS = Path(__file__).parents[1]
 KILLS = 12
-
-
-@contextmanager
-def process(*args: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """It is killed in the end, as if by the machine."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "support.intake_program", *map(str, args)],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        cwd=args[0],
-    )
-    try:
-        yield running
-    finally:
-        assert running.poll() is None, "it ended by itself"
-        running.kill()
-        running.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 class Client(threading.Thread):
@@ -114,15 +85,6 @@ def test_kill_while_events_are_accepted(tmp_path: Path) -> None:
     assert kept == Counter(accepted)  # all that was said to be accepted, and once
     the_law(behind.outbox)
     behind.outbox.close()
-
-
-def until_it_listens(port: int) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.02)
-    raise AssertionError("it does not listen")
 
 
 class Writer(threading.Thread):

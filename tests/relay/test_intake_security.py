@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import resource
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.intake import TOKEN, Intake, intake
+from support.sources import free_port, process, until_it_listens
 from vaulytica.errors import WebhookConfigError
 from vaulytica.relay.intake.settings import IntakeSettings
 
@@ -384,6 +386,40 @@ def test_an_answer_that_nobody_reads_is_not_kept_for_ever(
         assert not relay_in.guard.connections
         client.close()
         assert len(relay_in.kept()) == 50_000
+
+
+@pytest.mark.timeout(240)
+def test_10_000_idle_connections(tmp_path: Path) -> None:
+    """They take bounded memory, and nobody else's time; some say nothing, some begin to."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = 10_000 if hard == resource.RLIM_INFINITY else min(10_000, hard - 600)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    idle: list[socket.socket] = []
+    try:
+        with process(tmp_path, port := free_port()) as running:
+            until_it_listens(port)
+            empty = resident(running.pid)
+            for number in range(count):
+                idle.append(socket.create_connection(("127.0.0.1", port), 20))
+                if number % 2:
+                    idle[-1].sendall(HEAD[: number % len(HEAD)])
+            began = time.monotonic()
+            status = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            status.request("POST", "/v1/events", EVENT, {"Authorization": f"Bearer {TOKEN}"})
+            assert status.getresponse().status == 202
+            assert time.monotonic() - began < 5
+            status.close()
+            assert resident(running.pid) - empty < 16 * 1024 * count
+    finally:
+        for client in idle:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_the_one_idle_for_longest_makes_room(tmp_path: Path) -> None:

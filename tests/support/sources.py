@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ import uvloop
 
 from support.intake import Intake
 from vaulytica.relay.intake.settings import IntakeSettings
+
+_TESTS = Path(__file__).parents[1]
 
 
 class Running:
@@ -82,3 +88,33 @@ def wait_for(what: Callable[[], object], seconds: float = 10.0) -> None:
     while not what():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
+
+
+@contextmanager
+def process(*args: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """It is killed in the end, as if by the machine."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "support.intake_program", *map(str, args)],
+        env={**os.environ, "PYTHONPATH": str(_TESTS)},
+        cwd=args[0],
+    )
+    try:
+        yield running
+    finally:
+        assert running.poll() is None, "it ended by itself"
+        running.kill()
+        running.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def until_it_listens(port: int) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise AssertionError("it does not listen")

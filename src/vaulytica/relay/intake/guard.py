@@ -7,6 +7,9 @@ then, would stay for ever, and a head could grow as large as memory.
 from __future__ import annotations
 
 import asyncio
+import resource
+import sys
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +20,7 @@ _HEAD = 64 * 1024  # bytes of a request's head
 _REST = 64 * 1024 * 1024  # bytes of a body that come after its answer (413), and are thrown away
 _RATE = 1024  # bytes of a body that give it a second more
 _UNREAD = 30.0  # seconds that an answer may wait to be read
+_SPARE = 256  # files and connections for all else that the relay does
 _LOOK = 1.0  # seconds between two looks at all connections
 
 
@@ -25,6 +29,7 @@ class Guard:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self.limits = limits
+        self._room = _files() - _SPARE
         self.connections: set[GuardedProtocol] = set()
         self.idle: dict[GuardedProtocol, None] = {}  # the one that is so for longest comes first
         self._looking: asyncio.TimerHandle | None = None
@@ -35,7 +40,7 @@ class Guard:
 
     def add(self, connection: GuardedProtocol) -> None:
         """Begin to watch over it; where there are too many, one has to go."""
-        if len(self.connections) >= self.limits.connections:
+        if len(self.connections) >= min(self.limits.connections, self._room):
             spare = next(iter(self.idle), connection)
             self.remove(spare)
             spare.transport.abort()
@@ -59,6 +64,16 @@ class Guard:
             for connection in list(self.connections):
                 connection.look(now)
             self._looking = loop.call_later(_LOOK, self._look)
+
+
+def _files() -> int:
+    """How many files and connections this process may have open: as many as it can be given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class GuardedProtocol(HttpToolsProtocol):
