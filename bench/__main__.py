@@ -19,6 +19,12 @@ def single(options: argparse.Namespace) -> list[str]:
     return single(options.rounds, options.seconds)
 
 
+def egress(options: argparse.Namespace) -> list[str]:
+    from bench.single import egress
+
+    return egress(options.rounds, options.seconds)
+
+
 def signatures(options: argparse.Namespace) -> list[str]:
     from bench.single import signatures
 
@@ -57,6 +63,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "memory": memory,
     "single": single,
     "signatures": signatures,
+    "egress": egress,
 }
 
 

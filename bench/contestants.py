@@ -7,6 +7,7 @@ import base64
 import io
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -96,9 +97,9 @@ def httpx2_client(url: str, n: int) -> None:
             assert client.post(url, json=PAYLOAD, headers=HEADERS).status_code == 200
 
 
-def vaulytica_sync(auth: dict[str, Any]) -> Contestant:
+def vaulytica_sync(auth: dict[str, Any], **settings: Any) -> Contestant:
     def contestant(url: str, n: int) -> None:
-        with WebhookSender(WebhookConfig(url=url, auth=auth)) as sender:
+        with WebhookSender(WebhookConfig(url=url, auth=auth, **settings)) as sender:
             for _ in range(n):
                 sender.send_event("file_shared_externally", DATA, "warning")
 
@@ -159,9 +160,10 @@ async def httpx2_async(url: str, n: int) -> None:
         await _all_in_flight(worker)
 
 
-async def vaulytica_async(url: str, n: int) -> None:
+async def vaulytica_async(url: str, n: int, **settings: Any) -> None:
     left = iter(range(n))
-    async with AsyncWebhookSender(WebhookConfig(url=url, auth=API_KEY)) as sender:
+    config = WebhookConfig(url=url, auth=API_KEY, **settings)
+    async with AsyncWebhookSender(config) as sender:
 
         async def worker() -> None:
             for _ in left:
@@ -210,4 +212,14 @@ ASYNC: dict[str, Contestant] = {
     "vaulytica `send_event`, uvloop": on_uvloop(vaulytica_async),
     "aiohttp, uvloop": on_uvloop(aiohttp_client),
     "httpx2.AsyncClient, uvloop": on_uvloop(httpx2_async),
+}
+# The receiver is on this machine, so what is allowed is its network; the check is that of public-only.
+_POLICY = {"allow": ["public", "127.0.0.0/8"], "deny": ["10.0.0.0/8"]}
+EGRESS: dict[str, Contestant] = {
+    "any": vaulytica_sync(API_KEY),
+    "with a policy": vaulytica_sync(API_KEY, egress=_POLICY),
+}
+EGRESS_ASYNC: dict[str, Contestant] = {
+    "any, 50 in flight": on_asyncio(vaulytica_async),
+    "with a policy, 50 in flight": on_asyncio(partial(vaulytica_async, egress=_POLICY)),
 }

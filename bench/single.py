@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from bench.contestants import ASYNC, SIGNED, SYNC, Contestant
+from bench.contestants import ASYNC, EGRESS, EGRESS_ASYNC, SIGNED, SYNC, Contestant
 from bench.machine import OURS, on_core, table, turns
 from bench.receiver import receiver
 
@@ -58,6 +58,19 @@ def signatures(rounds: int, seconds: float) -> list[str]:
             f"To {nginx.name}, {seconds:g} s each; {turns(rounds)}.",
             "",
             *compare(SIGNED, f"{nginx.url}/events", rounds, seconds),
+        ]
+
+
+def egress(rounds: int, seconds: float) -> list[str]:
+    """What an egress policy costs a sender whose connection is kept."""
+    with receiver() as nginx, on_core(OURS):
+        url = f"{nginx.url}/events"
+        return [
+            f"To {nginx.name}, {seconds:g} s each; {turns(rounds)}.",
+            "",
+            *compare(EGRESS, url, rounds, seconds),
+            "",
+            *compare(EGRESS_ASYNC, url, rounds, seconds),
         ]
 
 

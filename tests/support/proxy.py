@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 
 from support.faulty import Arrived, Faulty, Line, http
@@ -15,9 +16,11 @@ class Proxy(Faulty):
     `targets` are the request lines' targets: `host:port` for CONNECT, a whole URL for forwarding.
     """
 
-    def __init__(self, port: int, *, refusal: bytes | None = None) -> None:
+    def __init__(
+        self, port: int, *, refusal: bytes | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._port, self._refusal = port, refusal
-        super().__init__(self._proxy)
+        super().__init__(self._proxy, tls=tls)
         self.url = self.origin
 
     @property
@@ -38,9 +41,9 @@ class Proxy(Faulty):
     def _tunnel(self, line: Line) -> None:
         with socket.create_connection(("127.0.0.1", self._port)) as onward:
             line.send(http(200))
-            back = threading.Thread(target=_pump, args=(onward, line.sock), daemon=True)
+            back = threading.Thread(target=pump, args=(onward, line.sock), daemon=True)
             back.start()
-            _pump(line.sock, onward)
+            pump(line.sock, onward)
             back.join()
 
     def _forward(self, line: Line, arrived: Arrived) -> None:
@@ -53,7 +56,7 @@ class Proxy(Faulty):
             line.send(onward.recv(65536))
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while piece := source.recv(65536):
             sink.sendall(piece)

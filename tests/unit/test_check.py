@@ -121,7 +121,8 @@ def test_refused_credentials(status: int) -> None:
     report = report_of(PROBE, Response(status, (), b"who are you?"))
     assert report.failed is not None
     assert report.failed.name == "authentication"
-    assert report.failed.detail == f"HTTP {status}: who are you?"
+    by_proxy = ", from the proxy" if status == 407 else ""
+    assert report.failed.detail == f"HTTP {status}{by_proxy}: who are you?"
 
 
 @pytest.mark.parametrize(

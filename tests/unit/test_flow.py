@@ -115,7 +115,7 @@ def test_what_no_retry_mends_is_not_retried(kind: FailureKind, reason: ReasonKin
         (FailureKind.TIMEOUT, ReasonKind.TIMEOUT),
         (FailureKind.CONNECT, ReasonKind.UNREACHABLE),
         (FailureKind.RESOLVE, ReasonKind.UNREACHABLE),
-        (FailureKind.PROXY, ReasonKind.UNREACHABLE),
+        (FailureKind.PROXY, ReasonKind.PROXY),
         (FailureKind.BROKEN, ReasonKind.UNREACHABLE),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.pace import ask, busy, failed, once, proven, well
+from vaulytica.delivery.breaker import State
 from vaulytica.delivery.pace import Heard, Pace, Signal
 
 
@@ -45,6 +46,16 @@ def test_no_connection_is_never_the_batch_s_fault() -> None:
 
     assert once(proven(), 0.0, unreached)
     assert not once(Pace(), 0.0, unreached), "it may be misconfigured"
+
+
+def test_a_proxy_that_failed_is_never_the_batch_s_fault_nor_the_destination_s() -> None:
+    failed_on_the_way = Signal(Heard.PROXY, 0.01)
+
+    assert once(proven(), 0.0, failed_on_the_way)
+    pace = Pace()
+    for now in range(5):
+        assert once(pace, float(now), failed_on_the_way)
+    assert pace.state is State.OPEN, "there is no use in asking it again and again"
 
 
 def test_a_destination_that_has_never_delivered_is_not_excused() -> None:

@@ -75,11 +75,10 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         made.outcomes = destination.format.settle(response, batch)
         _tell(made.outcomes, response, destination, clock)
         signal = _signal(made.outcomes, clock.monotonic() - began, leave.again)
-    except TransportFailure as failure:
+    except (TransportFailure, AuthFailure) as failure:
         made.outcomes = [_outcome_of_failure(failure, destination)] * len(batch)
-        signal = _signal_of_failure(failure, clock.monotonic() - began, leave.again)
-    except AuthFailure as failure:  # which tells nothing of the destination
-        made.outcomes = [_outcome_of_no_credentials(failure, destination)] * len(batch)
+        if (heard := _heard_of_failure(failure)) is not None:
+            signal = Signal(heard, clock.monotonic() - began, again=leave.again)
     finally:
         if not made.outcomes and not alone:  # it was stopped, and will have no more turns
             pace.leave()
@@ -123,25 +122,34 @@ _FAILURE_REASONS = {
 }
 
 
-def _outcome_of_failure(failure: TransportFailure, destination: Destination) -> Outcome:
-    kind = _FAILURE_REASONS.get(failure.kind, ReasonKind.UNREACHABLE)
+def _outcome_of_failure(
+    failure: TransportFailure | AuthFailure, destination: Destination
+) -> Outcome:
+    if _is_a_proxys(failure):
+        kind = ReasonKind.PROXY if failure.retryable else ReasonKind.AUTH
+    elif isinstance(failure, AuthFailure):
+        refused = failure.cause is FailureKind.EGRESS
+        kind = ReasonKind.EGRESS if refused else ReasonKind.AUTH
+    else:
+        kind = _FAILURE_REASONS.get(failure.kind, ReasonKind.UNREACHABLE)
     reason = Reason(kind, destination.redact(one_line(str(failure))))
-    return Deferred(reason) if failure.retryable else Rejected(reason)
+    if not failure.retryable:
+        return Rejected(reason)
+    return Deferred(reason, getattr(failure, "retry_after", None))
 
 
-def _signal_of_failure(failure: TransportFailure, latency: float, again: bool) -> Signal | None:
-    """What no answer tells of the destination; None where it was our own policy that refused."""
-    if failure.kind is FailureKind.EGRESS:
+def _is_a_proxys(failure: TransportFailure | AuthFailure) -> bool:
+    where = failure.cause if isinstance(failure, AuthFailure) else failure.kind
+    return where is FailureKind.PROXY
+
+
+def _heard_of_failure(failure: TransportFailure | AuthFailure) -> Heard | None:
+    """What no answer tells of the destination: nothing, where no token was had, or our own policy refused."""
+    if _is_a_proxys(failure) and failure.retryable:
+        return Heard.PROXY
+    if isinstance(failure, AuthFailure) or failure.kind is FailureKind.EGRESS:
         return None
-    heard = Heard.UNREACHED if failure.kind in _NOT_REACHED else Heard.FAILED
-    return Signal(heard, latency, again=again)
-
-
-def _outcome_of_no_credentials(failure: AuthFailure, destination: Destination) -> Outcome:
-    refused = failure.cause is FailureKind.EGRESS
-    kind = ReasonKind.EGRESS if refused else ReasonKind.AUTH
-    reason = Reason(kind, destination.redact(one_line(str(failure))))
-    return Deferred(reason, failure.retry_after) if failure.retryable else Rejected(reason)
+    return Heard.UNREACHED if failure.kind in _NOT_REACHED else Heard.FAILED
 
 
 def _tell(

@@ -237,9 +237,10 @@ class Delivering:
         if part.excused_since is None:
             part.excused_since = now
         if now - part.excused_since >= patience:
+            by_proxy = deferred[0][1].reason.kind is ReasonKind.PROXY
+            who = "the proxy was down" if by_proxy else "the destination was busy or down"
             return GiveUp(
-                f"the destination was busy or down for {now - part.excused_since:.0f} s, "
-                "and the last attempt failed with"
+                f"{who} for {now - part.excused_since:.0f} s, and the last attempt failed with"
             )
         return self._policy.next_step(0, asked, now - self._started, self._rng)
 

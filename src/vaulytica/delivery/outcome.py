@@ -33,6 +33,7 @@ class ReasonKind(StrEnum):
     EGRESS = "egress"  # the policy refuses the address
     THROTTLED = "throttled"  # later: the destination is busy
     SERVER = "server"  # later: the destination has a fault
+    PROXY = "proxy"  # later: the proxy did not do its part; nothing was heard of the destination
     UNREACHABLE = "unreachable"  # later: no connection, or it broke
     TIMEOUT = "timeout"  # later: no answer in time
     TOO_LARGE = "too_large"  # never: the destination takes no request of that size
@@ -150,6 +151,8 @@ def outcome_of_status(response: Response) -> Outcome:
     if 200 <= status < 300:
         return Delivered(status)
     text = f"HTTP {status}{words(response)}"
+    if status == 407:  # RFC 9110, 15.5.8: no destination says so
+        text = f"HTTP {status}, from the proxy{words(response)}"
     if status in _LATER or (500 <= status < 600 and status not in _NEVER):
         kind = ReasonKind.THROTTLED if status in (429, 503) else ReasonKind.SERVER
         return Deferred(Reason(kind, text, status))

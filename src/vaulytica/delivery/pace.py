@@ -24,6 +24,7 @@ class Heard(StrEnum):
     WELL = "well"  # it took the request (or refused it for the events' own sake)
     BUSY = "busy"  # it asks for less: 429, 503, a full queue
     FAILED = "failed"  # no answer, or a fault of its own
+    PROXY = "proxy"  # a proxy failed on the way: no fault of the destination's, nor the batch's
     UNREACHED = "unreached"  # no connection: a failure that cannot be the batch's
 
 
@@ -192,7 +193,7 @@ class Pace:
         else:
             self._concurrency.failed(now, signal.latency)
         others = self._is_met_by_others(now, began, signal)
-        if signal.heard is Heard.BUSY and signal.hold:
+        if signal.heard is Heard.PROXY or (signal.heard is Heard.BUSY and signal.hold):
             return True
         return self._has_delivered and (
             others

@@ -23,7 +23,7 @@ from vaulytica.delivery.request import (
     Response,
 )
 from vaulytica.errors import FailureKind, TransportFailure
-from vaulytica.transport.curl_failures import failure_of
+from vaulytica.transport.curl_failures import failure_by_proxy, failure_of
 from vaulytica.transport.egress import Gate
 from vaulytica.transport.handle import made
 from vaulytica.transport.network import Network
@@ -156,7 +156,12 @@ class Exchange:
 
     def failure(self, error: pycurl.error) -> TransportFailure:
         """What went wrong, where no answer came."""
-        return failure_of(error.args[0], error.args[1] if len(error.args) > 1 else "")
+        code, message = error.args[0], error.args[1] if len(error.args) > 1 else ""
+        if self.curl.getinfo(pycurl.USED_PROXY):
+            failure = failure_by_proxy(self.curl, code, message)
+            if failure is not None:
+                return failure
+        return failure_of(code, message)
 
     def _take(self, chunk: bytes) -> int | None:
         if len(chunk) <= self._room:

@@ -51,7 +51,8 @@ def _set_proxy(curl: pycurl.Curl, network: Network, material: Material) -> None:
         curl.setopt(pycurl.PROXY, network.proxy or "")  # "" also overrules the environment
     if network.no_proxy is not None or network.proxy is not None or not network.trust_env:
         # Else the environment's no_proxy could lead around the proxy given.
-        curl.setopt(pycurl.NOPROXY, ",".join(network.no_proxy or ()))
+        hosts = network.no_proxy or ()  # of which libcurl knows * only alone
+        curl.setopt(pycurl.NOPROXY, "*" if "*" in hosts else ",".join(hosts))
     curl.setopt(pycurl.PROXY_SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
     curl.unsetopt(pycurl.PROXY_CAPATH)
     if material.ca is None:
