@@ -146,3 +146,20 @@ def test_a_config_files_tls_settings_that_are_wrong(vaulytica, tmp_path, setting
     done = vaulytica("send", "--config", "c.yaml", stdin=EVENT)
     assert done.code == 2
     assert words in done.error
+
+
+def test_no_proxy_and_the_guard(vaulytica, receiver, tmp_path):
+    """Nobody listens where the proxy would be."""
+    proxy = ("--proxy", "http://127.0.0.1:1", "--max-retries", "0")
+    around = ("--no-proxy", "other.example", "--no-proxy", "127.0.0.1")
+    done = vaulytica("send", "--url", receiver.url, *proxy, "--patience", "0", stdin=EVENT)
+    assert (done.code, "the proxy failed: no connection to it" in done.err) == (1, True)
+    assert vaulytica("send", "--url", receiver.url, *proxy, *around, stdin=EVENT).code == 0
+    guarded = ("--egress", "public-only", "--proxy-is-guard")
+    done = vaulytica("send", "--url", receiver.url, *proxy, *around, *guarded, stdin=EVENT)
+    assert (done.code, "127.0.0.1 is not public" in done.err) == (1, True)
+    (tmp_path / "c.yaml").write_text(
+        f"destinations:\n  a: {{url: '{receiver.url}', proxy: 'http://127.0.0.1:1', "
+        "no_proxy: [127.0.0.1], proxy_is_guard: true}\n"
+    )
+    assert vaulytica("send", "--config", "c.yaml", stdin=EVENT).code == 0

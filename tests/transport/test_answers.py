@@ -33,7 +33,7 @@ def test_every_2xx_is_delivered_at_the_first_attempt(
     assert len(server.arrived) == 1
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", range(300, 309))
 def test_a_redirect_is_not_followed_and_the_error_names_where_it_led(
     status: int, serve: Serve, sender_of: SenderOf
 ) -> None:
