@@ -15,7 +15,7 @@ import pytest
 from support.intake import Intake, intake
 from support.outbox import the_law
 from vaulytica.errors import OutboxError
-from vaulytica.relay.accept import Full
+from vaulytica.relay.accept import Full, Stopping
 
 EVENT = {"type": "login_failed", "data": {"user": "user@example.com"}, "severity": "warning"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -178,6 +178,12 @@ def test_full_is_said_with_when_to_come_back(relay_in: Intake) -> None:
     answer = relay_in.post(EVENT)
     assert (answer.status, answer.headers["retry-after"]) == (429, "2")
     assert answer.error == "the outbox is full"
+
+
+def test_a_relay_that_ends_says_so(relay_in: Intake) -> None:
+    relay_in.failing = Stopping("the relay is stopping; try again", 5.0)
+    answer = relay_in.post(EVENT)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
 
 
 def test_a_failing_disk_is_said_without_its_path(relay_in: Intake) -> None:

@@ -43,6 +43,10 @@ class Full(OutboxError):
         self.retry_after = retry_after
 
 
+class Stopping(Full):
+    """Nothing is accepted any more: the relay ends."""
+
+
 class Accept(Protocol):
     """Take events into the relay: all of them, or none."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.accept import Entry, Full, Receipt
+from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
 from vaulytica.relay.room import Room
 from vaulytica.relay.router import Router
 
@@ -33,7 +33,7 @@ class Door:
     ) -> Receipt:
         """See `Accept`."""
         if self._closed is not None:
-            raise Full(self._closed, _RETRY_AFTER)
+            raise Stopping(self._closed, _RETRY_AFTER)
         shares, wanted = self._shares(entries)
         if shares:
             try:

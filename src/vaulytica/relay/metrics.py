@@ -149,4 +149,5 @@ _TOTALS = {
     "intake_events": "Accepted by this process.",
     "unwanted_events": "Accepted by this process, and wanted by no destination.",
     "refused_events": "Refused by this process, as the outbox was full.",
+    "unreadable_lines": "Lines of files and streams that were no events, and became events that say so.",
 }

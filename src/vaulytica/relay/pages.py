@@ -36,6 +36,7 @@ class Pages:
             "intake_events": door.accepted,
             "unwanted_events": door.unwanted,
             "refused_events": door.refused,
+            "unreadable_lines": relay.inlets.unreadable,
         }
         snapshot = Snapshot(counts, relay.lanes.current, size, totals)
         await respond(send, 200, self._metrics.exposition(snapshot), CONTENT_TYPE)

@@ -67,7 +67,7 @@ class Relay:
         self.door = Door(self.outbox, Router(self.config.destinations), self.room)
         self._upkeep = Upkeep(self.outbox, self.lanes, self.room)
         pages = Pages(self, self._metrics).routes()
-        self._inlets = Inlets(self.door, pages, self._watch)
+        self.inlets = Inlets(self.door, pages, self._watch)
 
     @property
     def why_not_ready(self) -> str | None:
@@ -97,7 +97,7 @@ class Relay:
     async def _start(self) -> None:
         await self._upkeep.count_once()
         self.lanes.apply(self.config.destinations)
-        await self._inlets.apply(self.config)
+        await self.inlets.apply(self.config)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self.stop)
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
@@ -109,7 +109,7 @@ class Relay:
         self._log.info(
             "ready",
             destinations=len(self.config.destinations),
-            listening=self._inlets.urls,
+            listening=self.inlets.urls,
             pending=sum(count.pending for count in counts.values()),
             **({"no_longer_configured": left} if left else {}),
         )
@@ -145,7 +145,7 @@ class Relay:
                 raise WebhookConfigError(
                     "outbox: a relay cannot change it while it runs; restart it"
                 )
-            await self._inlets.apply(config)
+            await self.inlets.apply(config)
         except (WebhookConfigError, OSError) as error:
             self._log.error("config refused", why=str(error), next="the relay goes on as before")
         else:
@@ -161,14 +161,14 @@ class Relay:
         self._state = "it is stopping"
         notify(STOPPING)
         self.door.close("the relay is stopping; try again")
-        await self._inlets.stop_sources()
+        await self.inlets.stop_sources()
         if self._stop.is_set():
             self._log.info("stopping", drain=self.config.drain)
         await self.lanes.drain(self.config.drain, self._hurry)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._inlets.stop()
+        await self.inlets.stop()
         with suppress(OutboxError):
             counts = await self.outbox.counts()
             self._log.info("stopped", pending=sum(count.pending for count in counts.values()))

@@ -15,7 +15,18 @@ from vaulytica.relay.intake.settings import IntakeSettings
 
 
 class Source(Protocol):
-    """Takes events in by itself, such as from a file that grows."""
+    """Takes events in by itself, such as from a file that grows.
+
+    `settings`: what it was made of; one that is made of the same need not take its place.
+    """
+
+    @property
+    def settings(self) -> object:
+        """By which it is compared."""
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines were no events so far."""
 
     async def run(self, accept: Accept) -> None:
         """Until it is cancelled, or there is nothing more to come.

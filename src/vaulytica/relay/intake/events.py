@@ -11,7 +11,7 @@ import msgspec
 
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.delivery import Once
-from vaulytica.relay.accept import Accept, Entry, Full, Receipt
+from vaulytica.relay.accept import Accept, Entry, Full, Receipt, Stopping
 from vaulytica.relay.http import Receive, Scope, Send, respond
 from vaulytica.relay.intake import bodies
 from vaulytica.relay.intake.content import kind_of
@@ -94,7 +94,8 @@ class EventsHandler:
             receipt = await self._accept(entries, once=once)
         except Full as full:
             seconds = max(1, round(full.retry_after))
-            raise Refusal(429, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
+            status = 503 if isinstance(full, Stopping) else 429
+            raise Refusal(status, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
         except OutboxError as error:
             log.warning("events could not be kept, and their client is told 503: %s", error)
             raise Refusal(

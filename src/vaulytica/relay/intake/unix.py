@@ -34,6 +34,8 @@ class UnixSocket:
     def __init__(self, settings: IntakeSettings, socket: SocketSettings) -> None:
         self._settings = settings.model_copy(update={"tokens": ()})
         self._socket = socket
+        self.settings = (socket, settings.limits)
+        self.unreadable = 0
         self._streams: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -98,6 +100,7 @@ class UnixSocket:
         except (OSError, TimeoutError):  # its writer is gone, and what it had sent is taken
             pass
         finally:
+            self.unreadable += lines.unreadable
             writer.close()
 
     async def _end(self, http: _Http) -> None:

@@ -35,6 +35,8 @@ class Tail:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tails = tails
+        self.settings = (tuple(tails), limits)
+        self._unreadable = 0  # of files that are not followed any more
         self._limits = limits
         self._clock = clock
         self._files: dict[Id, Followed] = {}
@@ -45,6 +47,11 @@ class Tail:
 
     def __repr__(self) -> str:
         return "tail"
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines were no events so far."""
+        return self._unreadable + sum(file.reader.unreadable for file in self._files.values())
 
     async def run(self, accept: Accept) -> None:
         """Until it is cancelled."""
@@ -103,7 +110,7 @@ class Tail:
         elif file.left_since is None:
             file.left_since = self._clock()
             if file.descriptor is None:
-                del self._files[file.id]
+                self._drop(file)
                 self._known[file.key] = file.position
                 self._go_on_beside(file.key, file.settings)
 
@@ -155,6 +162,10 @@ class Tail:
             await self._accept.forget(keys)
         for key in keys:
             self._known.pop(key, None)
+
+    def _drop(self, file: Followed) -> None:
+        del self._files[file.id]
+        self._unreadable += file.reader.unreadable
 
     def _follow(self, position: Position, settings: TailSettings, key: str = "") -> Followed:
         file = Followed(position, settings, self._limits, key)
@@ -217,7 +228,7 @@ class Tail:
     async def _truncated(self, file: Followed) -> None:
         """What it had may be in a copy; what it has now is new."""
         file.close()
-        del self._files[file.id]
+        self._drop(file)
         self._known[file.key] = old = file.position
         copy = self._go_on_beside(file.key, file.settings)
         if copy is not None:
@@ -244,7 +255,7 @@ class Tail:
         is_gone = file.is_gone()
         file.close()
         if file.left_since is not None:
-            del self._files[file.id]
+            self._drop(file)
             self._known[file.key] = file.position
             if is_gone:
                 await self._forget([file.key])
