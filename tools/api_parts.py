@@ -26,7 +26,7 @@ from vaulytica.delivery import (
 from vaulytica.driver import aio, sync
 from vaulytica.errors import AuthFailure, FailureKind, SignatureError, SignatureProblem
 from vaulytica.formats.document import DocumentFormat, Layout
-from vaulytica.integrations import webhook
+from vaulytica.integrations import logging, webhook
 from vaulytica.lines import Line
 from vaulytica.receiving import asgi, guard, receiver, replays, seen, verification, wsgi
 from vaulytica.receiving import fastapi as receiving_fastapi
@@ -65,6 +65,10 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
         ],
     ),
     "Events": ("", [webhook.Event, webhook.Severity]),
+    "Logging": (
+        "In `vaulytica.integrations.logging`. See [Intake](INTAKE.md#pythons-logging).",
+        [logging.VaulyticaHandler],
+    ),
     "Results": (
         "",
         [

@@ -47,7 +47,7 @@ def test_every_heading_of_what_will_be_tried_has_its_table() -> None:
     headings = re.findall(r"^### (.+)$", CHECKED, re.MULTILINE)
     assert headings == [
         "Where We Connect", "Redirects", "Headers", "Secrets", "Templates", "Answers", "TLS",
-        "OAuth2", "A Storm", "The Receiving Side",
+        "OAuth2", "A Storm", "The Intake", "The Receiving Side",
     ]  # fmt: skip
     for part in re.split(r"^### .+$", CHECKED, flags=re.MULTILINE)[1:]:
         assert NAMED.search(part)

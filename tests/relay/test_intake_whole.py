@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.relay import RelayProcess, Sink, wait_until
 
@@ -109,10 +113,8 @@ def test_lines_that_are_no_events_are_counted(
     assert process.metric("vaulytica_unreadable_lines_total") == 2
 
 
-def test_standard_input(sink: Callable[..., Sink], tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize("by_option", [False, True])
+def test_standard_input(sink: Callable[..., Sink], tmp_path: Path, by_option: bool) -> None:
     one = sink()
     ids, text = lines("stdin", 1000)
     config = tmp_path / "relay.json"
@@ -120,13 +122,14 @@ def test_standard_input(sink: Callable[..., Sink], tmp_path: Path) -> None:
         json.dumps(
             {
                 "outbox": f"sqlite://{tmp_path}/outbox.db",
-                "intake": {"stdin": True},
+                "intake": {"stdin": not by_option},
                 "destinations": {"one": {"url": one.url}},
             }
         )
     )
+    command = [sys.executable, "-m", "vaulytica", "relay", "--config", str(config)]
     with subprocess.Popen(
-        [sys.executable, "-m", "vaulytica", "relay", "--config", str(config)],
+        [*command, "--stdin"] if by_option else command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

@@ -14,6 +14,8 @@ from vaulytica.errors import WebhookConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vaulytica.relay.config import RelayConfig
+
 
 class LogStyle(StrEnum):
     """How the log is written."""
@@ -31,10 +33,14 @@ def relay(
     log: Annotated[
         LogStyle, typer.Option(help="JSON lines, or text for people (auto: on a terminal).")
     ] = LogStyle.AUTO,
+    stdin: Annotated[
+        bool, typer.Option("--stdin", help="Take events from standard input too, a line each.")
+    ] = False,
 ) -> int:
     """Run the relay, until SIGTERM or Ctrl-C. SIGHUP reads the config again."""
     try:
         from vaulytica.cli.relay_config import read_relay
+        from vaulytica.relay.intake.settings import LineSettings
         from vaulytica.relay.logs import make_log
         from vaulytica.relay.relay import Relay
     except ModuleNotFoundError as error:
@@ -42,8 +48,15 @@ def relay(
             f"the relay needs {error.name}: install vaulytica with its extra, vaulytica[relay]"
         ) from None
 
+    def read() -> RelayConfig:
+        settings = read_relay(config)
+        if not stdin or settings.intake.stdin is not None:
+            return settings
+        intake = settings.intake.model_copy(update={"stdin": LineSettings()})
+        return settings.model_copy(update={"intake": intake})
+
     async def run() -> None:
-        one = Relay(lambda: read_relay(config), make_log(log.value), stamp=lambda: _stamp(config))
+        one = Relay(read, make_log(log.value), stamp=lambda: _stamp(config))
         await one.run()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
