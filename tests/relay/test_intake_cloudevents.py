@@ -112,6 +112,13 @@ def test_binary(
     assert relay_in.kept() == [{**EVENT, "data": data, "severity": "error"}]
 
 
+def test_a_key_is_for_one_event_also_where_headers_are_all_it_has(relay_in: Intake) -> None:
+    for id, status in (("one", 202), ("one", 202), ("two", 422)):
+        headers = {**binary(id=id), "Content-Type": "application/json", "Idempotency-Key": "k"}
+        assert relay_in.post(b"{}", headers).status == status
+    assert len(relay_in.kept()) == 1
+
+
 def test_headers_are_percent_decoded(relay_in: Intake) -> None:
     relay_in.post(b"{}", {**binary(subject="Euro%20%E2%82%AC"), "Content-Type": "application/json"})
     assert relay_in.kept()[0]["data"] == {"cloudevent": {"subject": "Euro \u20ac"}}

@@ -100,7 +100,7 @@ async def read(receive: Receive, most: int) -> bytes:
     raise Gone
 
 
-def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
+async def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
     """What it was before it was compressed, if that is `most` bytes at most."""
     encoding = encoding.strip().lower()
     if encoding in (b"", b"identity"):
@@ -109,6 +109,12 @@ def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
         raise Refusal(
             415, "Content-Encoding may be gzip only", headers=[(b"accept-encoding", b"gzip")]
         )
+    if len(body) <= _SMALL:
+        return _inflated(body, most)
+    return await asyncio.to_thread(_inflated, body, most)
+
+
+def _inflated(body: bytes, most: int) -> bytes:
     parts: list[bytes] = []
     left = most
     try:

@@ -65,7 +65,7 @@ class EventsHandler:
         async with self._room.of(bodies.expected(headers, most)):
             body = await bodies.read(receive, most)
             if (encoding := headers.get(b"content-encoding")) is not None:
-                body = bodies.inflated(body, encoding, most)
+                body = await bodies.inflated(body, encoding, most)
             if not body.strip() and b"ce-specversion" not in headers:
                 raise Refusal(
                     400, "the body is empty; send one event, an array, or one on each line"
@@ -75,15 +75,13 @@ class EventsHandler:
                 if entries:  # others have their turn between two
                     await asyncio.sleep(0)
                 entries += block
-            once = Once(key, hashlib.sha256(body).hexdigest()) if key else None
+            once = Once(key, _digest(body, headers)) if key else None
             return await self._accepted(entries, once)
 
     def _holder(self, headers: dict[bytes, bytes]) -> str:
         if self._tokens:
             return self._tokens.holder(headers.get(b"authorization"))
-        if (
-            b"origin" in headers
-        ):  # a page in somebody's browser could reach what listens on loopback
+        if b"origin" in headers:  # a page in somebody's browser, which can reach loopback
             raise Refusal(403, "a web page needs a token; set intake.tokens")
         return ""
 
@@ -108,6 +106,14 @@ class EventsHandler:
                 422, "this Idempotency-Key was used for another body; use each for one request"
             )
         return receipt
+
+
+def _digest(body: bytes, headers: dict[bytes, bytes]) -> str:
+    """Of what was asked; a binary CloudEvent asks by its headers, too."""
+    digest = hashlib.sha256(body)
+    for name in sorted(name for name in headers if name.startswith(b"ce-")):
+        digest.update(b"\0%s\0%s" % (name, headers[name]))
+    return digest.hexdigest()
 
 
 def _idempotency_key(headers: dict[bytes, bytes], holder: str) -> str:
