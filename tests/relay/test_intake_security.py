@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import os
 import resource
 import socket
 import statistics
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,20 @@ def test_large_bodies_together_take_bounded_memory(tmp_path: Path) -> None:
         finally:
             for client in clients:
                 client.close()
+
+
+def test_small_bodies_that_become_large_wait_for_room(tmp_path: Path) -> None:
+    """Each is within the limit; many at a time are taken a few after the others, and none is lost."""
+    body = gzip.compress(EVENT + (b"\n" + b" " * 1000) * 9_000)
+    headers = {**NDJSON, "Content-Encoding": "gzip"}
+    assert len(body) < 64 * 1024
+    with intake(tmp_path) as relay_in:
+        before = resident(os.getpid())
+        with ThreadPoolExecutor(40) as pool:
+            answers = pool.map(lambda _: relay_in.post(body, headers), range(40))
+            assert {answer.status for answer in answers} == {202}
+        assert resident(os.getpid()) - before < 250 * 1024 * 1024
+        assert len(relay_in.kept()) == 40
 
 
 # --- Bad JSON on line k: 400 naming line k, and nothing of that request accepted.

@@ -11,7 +11,7 @@ from vaulytica.relay.http import Receive
 from vaulytica.relay.intake.refusal import Refusal
 
 _GZIP = 31  # zlib's window bits for gzip's format
-_SMALL = 64 * 1024  # bytes that uvicorn holds of a request in any case
+SMALL = 64 * 1024  # bytes that uvicorn holds of a request in any case
 _PATIENCE = 10.0  # seconds to wait for room
 _MEMBERS = 100  # files of gzip in one body, each of which costs a while
 
@@ -30,7 +30,7 @@ class Room:
     @asynccontextmanager
     async def of(self, size: int) -> AsyncIterator[None]:
         """Wait for so much room; `Refusal` (503) where there is none for too long."""
-        if size <= _SMALL:
+        if size <= SMALL:
             yield
             return
         await self._take(size)
@@ -109,7 +109,7 @@ async def inflated(body: bytes, encoding: bytes, most: int) -> bytes:
         raise Refusal(
             415, "Content-Encoding may be gzip only", headers=[(b"accept-encoding", b"gzip")]
         )
-    if len(body) <= _SMALL:
+    if len(body) <= SMALL:
         return _inflated(body, most)
     return await asyncio.to_thread(_inflated, body, most)
 

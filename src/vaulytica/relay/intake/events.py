@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
+from contextlib import AsyncExitStack
 
 import msgspec
 
@@ -23,6 +24,7 @@ from vaulytica.relay.intake.tokens import Tokens
 log = logging.getLogger("vaulytica.relay.intake")
 
 _BODIES = 8  # of the largest size, that may be in memory at a time
+_FREE = 256 * 1024  # bytes that a small body may become without asking for room
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _RETRY = 5  # seconds, where nothing better is known
 _encode = msgspec.json.Encoder().encode
@@ -61,11 +63,8 @@ class EventsHandler:
         holder = self._holder(headers)
         read = kind_of(headers)
         key = _idempotency_key(headers, holder)
-        most = self._limits.body
-        async with self._room.of(bodies.expected(headers, most)):
-            body = await bodies.read(receive, most)
-            if (encoding := headers.get(b"content-encoding")) is not None:
-                body = await bodies.inflated(body, encoding, most)
+        async with AsyncExitStack() as held:
+            body = await self._body(headers, receive, held)
             if not body.strip() and b"ce-specversion" not in headers:
                 raise Refusal(
                     400, "the body is empty; send one event, an array, or one on each line"
@@ -77,6 +76,28 @@ class EventsHandler:
                 entries += block
             once = Once(key, _digest(body, headers)) if key else None
             return await self._accepted(entries, once)
+
+    async def _body(
+        self, headers: dict[bytes, bytes], receive: Receive, held: AsyncExitStack
+    ) -> bytes:
+        """All of it, inflated; `held` is the room that it takes."""
+        most = self._limits.body
+        size = bodies.expected(headers, most)
+        encoding = headers.get(b"content-encoding")
+        if encoding is not None and size > bodies.SMALL:
+            size = most  # it will be larger than it is now
+        await held.enter_async_context(self._room.of(size))
+        body = await bodies.read(receive, most)
+        if encoding is None:
+            return body
+        if size < most:
+            try:
+                return await bodies.inflated(body, encoding, min(most, _FREE))
+            except Refusal as refusal:
+                if refusal.status != 413:
+                    raise
+            await held.enter_async_context(self._room.of(most))
+        return await bodies.inflated(body, encoding, most)
 
     def _holder(self, headers: dict[bytes, bytes]) -> str:
         if self._tokens:

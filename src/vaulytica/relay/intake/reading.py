@@ -18,7 +18,8 @@ from vaulytica.relay.intake.duplicates import first_duplicate
 from vaulytica.relay.intake.refusal import Refusal
 from vaulytica.relay.intake.settings import IntakeLimits
 
-_BLOCK = 256 * 1024  # bytes read at once; between two, others have their turn
+_BLOCK = 64 * 1024  # bytes read at once; between two, others have their turn
+_AGAIN = 256 * 1024  # bytes of a document that are looked at again to say what is wrong
 _BOM = b"\xef\xbb\xbf"
 _BYTE = re.compile(r"(.*) \(byte (\d+)\)")
 
@@ -211,7 +212,7 @@ def _not_json(body: bytes, error: Exception) -> Refusal:
         return Refusal(400, "nested too deep")
     found = _BYTE.fullmatch(str(error))
     line = column = None
-    if len(body) <= _BLOCK:
+    if len(body) <= _AGAIN:
         why, line, column = _second_opinion(body)
     elif found is None:
         why = "it ends too early" if "truncated" in str(error) else str(error)
