@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import os
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from support.intake import Intake
 from support.sources import running
 from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.delivery import Mark
 from vaulytica.relay.intake import sources
 from vaulytica.relay.intake.settings import IntakeLimits, IntakeSettings, TailSettings
 from vaulytica.relay.intake.tail import Tail
@@ -149,6 +151,22 @@ def test_an_inode_used_again_is_a_new_file(steps: Steps) -> None:
     path.write_text(LINE % 9 + LINE % 8)  # the same inode, and other bytes before the place
     steps.begin({"path": "app.log"})
     assert steps.go_on() == [0, 9, 8]
+
+
+def test_what_an_earlier_file_left_behind_under_an_inode_is_not_taken_for_this_one(
+    steps: Steps,
+) -> None:
+    path = steps.folder / "app.log"
+    append(path, LINE % 0 + LINE % 1)
+    steps.begin({"path": "app.log"})
+    (mark,) = steps.behind.outbox.marks("tail:").values()
+    for key in ("tail:0", "tail:zzz"):  # before and behind any other
+        earlier = {**json.loads(mark), "offset": 0, "print": ""}
+        left_behind = Mark(key, json.dumps(earlier))
+        steps.behind.outbox.put_shares([], (), mark=left_behind)
+    steps.begin({"path": "app.log"})
+    append(path, LINE % 2)
+    assert steps.go_on() == [0, 1, 2]
 
 
 def test_the_last_line_of_a_file_that_is_left_needs_no_end(steps: Steps) -> None:

@@ -116,11 +116,15 @@ class Tail:
 
     def _resume(self, found: Seen) -> None:
         """Go on with a file that was followed earlier."""
-        for key, position in self._known.items():
-            if position.ino == found.id[1] and is_in(position, found.path):
-                del self._known[key]
-                self._follow(position.now_at(found.path, position.ino), found.settings, key)
-                return
+        same = [
+            key
+            for key, position in self._known.items()
+            if position.ino == found.id[1] and is_in(position, found.path)
+        ]
+        if same:  # the furthest: of a file of which nothing was read, anything may be the rest
+            key = max(same, key=lambda key: self._known[key].offset)
+            position = self._known.pop(key).now_at(found.path, found.id[1])
+            self._follow(position, found.settings, key)
 
     def _look_beside(self) -> None:
         """Files that were followed earlier, and have a name now that is not looked for."""
