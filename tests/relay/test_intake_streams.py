@@ -206,6 +206,12 @@ def test_the_mode_of_its_file(behind: Intake, tmp_path: Path, mode: str) -> None
         assert stat.S_IMODE(Path(path).stat().st_mode) == int(mode, 8)
 
 
+@pytest.mark.parametrize("mode", [432, 660, "999", "u+rw", "07777"])
+def test_a_mode_that_is_none(mode: Any) -> None:
+    with pytest.raises(WebhookConfigError, match="as for chmod, in quotes"):
+        IntakeSettings(socket={"path": "/s", "mode": mode})
+
+
 def test_a_stale_file_is_replaced(behind: Intake, tmp_path: Path) -> None:
     settings, path = socket_settings(tmp_path)
     with socket.socket(socket.AF_UNIX) as dead:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -65,7 +66,14 @@ class SocketSettings(LineSettings):
     """A Unix socket, for HTTP and for lines. `mode`: of its file, as for chmod; who may write to it needs no token."""
 
     path: str = Field(min_length=1)
-    mode: str = Field("0660", pattern="^0?[0-7]{3}$")
+    mode: str = "0660"
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _octal(cls, value: Any) -> Any:
+        if not isinstance(value, str) or re.fullmatch("0?[0-7]{3}", value) is None:
+            raise ValueError('is as for chmod, in quotes, such as "0660"')
+        return value
 
 
 class IntakeSettings(Settings):
