@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -43,58 +43,44 @@ class UnixSocket:
 
     async def run(self, accept: Accept) -> None:
         """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
         http = _Http(self._settings, accept)
         path = Path(self._socket.path)
         listening = bound(path, int(self._socket.mode, 8))
 
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._connected(reader, writer, accept, http)
+        def begin(transport: asyncio.Transport, first: bytes) -> None:
+            if first[:1] in (b"{", b"["):
+                task = loop.create_task(self._stream(first, transport, accept))
+                self._streams.add(task)
+                task.add_done_callback(self._streams.discard)
+            else:
+                http.take_over(transport, first)
 
+        seconds = self._settings.limits.header_seconds
         try:
-            server = await asyncio.start_unix_server(connected, sock=listening, limit=CHUNK)
+            server = await loop.create_unix_server(
+                lambda: _Beginning(begin, seconds), sock=listening
+            )
             try:
-                await server.serve_forever()
+                await loop.create_future()
             finally:
                 server.close()
                 await self._end(http)
         finally:
             path.unlink(missing_ok=True)
 
-    async def _connected(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        accept: Accept,
-        http: _Http,
-    ) -> None:
-        seconds = self._settings.limits.header_seconds
-        try:
-            first = await asyncio.wait_for(_beginning(reader), seconds)
-        except (TimeoutError, OSError):
-            writer.transport.abort()
-            return
-        if first[:1] in (b"{", b"["):
-            task = asyncio.ensure_future(self._stream(first, reader, writer, accept))
-            self._streams.add(task)
-            task.add_done_callback(self._streams.discard)
-            with suppress(asyncio.CancelledError):
-                await task
-        elif first and not writer.transport.is_closing():
-            http.take_over(writer.transport, first)
-        else:
-            writer.transport.abort()
-
-    async def _stream(
-        self,
-        first: bytes,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        accept: Accept,
-    ) -> None:
+    async def _stream(self, first: bytes, transport: asyncio.Transport, accept: Accept) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=CHUNK, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         lines = LineReader(self._socket, self._settings.limits, f"socket {self._socket.path}")
         try:
             count = await take(_chunks(first, reader), lines, Feed(accept, repr(self)))
-            if not writer.transport.is_closing():
+            if not transport.is_closing():
                 writer.write(b'{"accepted":%d,"unreadable":%d}\n' % (count, lines.unreadable))
                 await asyncio.wait_for(writer.drain(), _GRACE)
         except (OSError, TimeoutError):  # its writer is gone, and what it had sent is taken
@@ -108,6 +94,29 @@ class UnixSocket:
             task.cancel()
         if tasks := [*http.shut_down(), *self._streams]:
             await asyncio.wait(tasks, timeout=_GRACE)
+
+
+class _Beginning(asyncio.Protocol):
+    """A connection until its first byte that is no space tells what it is; then it is handed over, paused."""
+
+    def __init__(self, begin: Callable[[asyncio.Transport, bytes], None], seconds: float) -> None:
+        self._begin, self._seconds = begin, seconds
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        self._transport = transport
+        self._late = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if first := data.lstrip():
+            self._late.cancel()
+            self._transport.pause_reading()  # nothing may come until somebody listens
+            self._begin(self._transport, first)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._late.cancel()
 
 
 class _Http:
@@ -138,8 +147,8 @@ class _Http:
         """A connection, and what has come on it."""
         protocol = self._guard.protocol(config=self._config, server_state=self._state, app_state={})
         transport.set_protocol(protocol)
-        transport.resume_reading()
         protocol.connection_made(transport)
+        transport.resume_reading()
         protocol.data_received(first)
 
     def shut_down(self) -> Iterable[asyncio.Task[None]]:
@@ -147,14 +156,6 @@ class _Http:
         for connection in list(self._state.connections):
             connection.shutdown()
         return list(self._state.tasks)
-
-
-async def _beginning(reader: asyncio.StreamReader) -> bytes:
-    """What has come, from the first byte on that is no space; empty at the end."""
-    while chunk := await reader.read(CHUNK):
-        if chunk := chunk.lstrip():
-            break
-    return chunk
 
 
 async def _chunks(first: bytes, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
