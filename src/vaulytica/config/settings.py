@@ -60,8 +60,9 @@ def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigE
     texts: list[str] = []
     problems: list[tuple[tuple[str | int, ...], str]] = []
     for problem in error.errors(include_input=False, include_url=False):
-        keys = problem["loc"]
-        where = ".".join(_shown_key(key) for key in keys)
+        # Neither do errors carry what they do not show.
+        keys = tuple(k if isinstance(k, int) else _shown_key(k) for k in problem["loc"])
+        where = ".".join(map(str, keys))
         what = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             what = f"{where} is no setting of {model.__name__}{_nearest(where, model)}"
@@ -78,9 +79,9 @@ def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigE
     return made
 
 
-def _shown_key(key: str | int) -> str:
+def _shown_key(key: str) -> str:
     """The key; but not one that names nothing: it may be a secret that was put in the wrong place."""
-    return str(key) if _NAME.fullmatch(str(key)) else "a key"
+    return key if _NAME.fullmatch(key) else "a key"
 
 
 def _nearest(name: str, model: type[BaseModel]) -> str:
