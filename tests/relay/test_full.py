@@ -1,0 +1,93 @@
+"""What "full" means, and what happens then: never in silence."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+from support.relay import RelayProcess, wait_until
+
+DOWN = {"url": "http://127.0.0.1:9"}
+
+
+def post(one: RelayProcess, ids, severity="info") -> tuple[int, dict, str | None]:
+    lines = "".join(
+        json.dumps({"type": "t", "id": id, "severity": severity, "data": {"id": id}}) + "\n"
+        for id in ids
+    )
+    connection = http.client.HTTPConnection(one.url.removeprefix("http://"), timeout=20)
+    connection.request("POST", "/v1/events", lines, {"Content-Type": "application/x-ndjson"})
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    return answer.status, body, answer.getheader("Retry-After")
+
+
+def test_refuse_is_429_and_said(relay):
+    one = relay({"a": DOWN}, full={"events": 50})
+    assert post(one, [f"e-{n}" for n in range(50)])[0] == 202
+    status, body, again = post(one, ["more"])
+    assert status == 429
+    assert body["error"] == "the outbox is full: 50 events are pending"
+    assert again == "10"
+    assert one.wait_for("outbox full")["why"] == "50 events are pending"
+    wait_until(lambda: one.get("/readyz")[0] == 503, "it is not ready")
+    assert one.metric("vaulytica_refused_events_total") == 1
+    assert one.counts()["a"].accepted == 50
+    assert len(one.said("outbox full")) == 1
+
+
+def test_drop_throws_away_the_oldest_of_the_least_severity(relay, sink):
+    a = sink()
+    a.behave = lambda *_: wait_forever()
+    one = relay({"a": {**DOWN, "concurrency": 1}}, full={"events": 100, "then": "drop"})
+    # In small parts: what the lane has in its hands is not dropped.
+    for severity, name in (("debug", "low"), ("critical", "high")):
+        for at in range(0, 50, 10):
+            assert post(one, [f"{name}-{at + n}" for n in range(10)], severity)[0] == 202
+    assert post(one, [f"new-{n}" for n in range(20)], "critical")[0] == 202
+    line = one.wait_for("events dropped")
+    assert line["events"] >= 20
+    counts = one.counts()["a"]
+    assert counts.dropped == line["events"]
+    assert counts.accepted == 120
+    assert counts.balance == 0
+    one.stop()
+    config = {**one.config, "outbox": f"sqlite://{one.outbox_path}"}
+    one.write({**config, "destinations": {"a": {"url": a.url}}})
+    a.behave = lambda *_: None
+    one.start().wait_delivered()
+    assert {id for id in a.taken if id.startswith(("high", "new"))} == {
+        *[f"high-{n}" for n in range(50)],
+        *[f"new-{n}" for n in range(20)],
+    }
+    assert one.metric("vaulytica_dropped_events_total", "a") == counts.dropped
+
+
+def wait_forever():
+    raise AssertionError("nothing is sent there")
+
+
+def test_by_size(relay):
+    one = relay({"a": DOWN}, full={"size": "1M"})
+    statuses = []
+    for batch in range(60):
+        padding = "x" * 1000
+        statuses.append(post(one, [f"{batch}-{n}-{padding}"[:200] for n in range(100)])[0])
+        if statuses[-1] == 429:
+            break
+    assert statuses[-1] == 429
+    assert set(statuses[:-1]) == {202}
+    assert "holds 1048576 bytes" in one.wait_for("outbox full")["why"]
+
+
+def test_what_nobody_wants_is_accepted_counted_and_not_kept(relay, sink):
+    a = sink()
+    one = relay({"a": {"url": a.url, "match": {"min_severity": "error"}}})
+    status, body, _ = post(one, ["e-1", "e-2"])
+    assert (status, body["accepted"], body["ids"]) == (202, 2, ["e-1", "e-2"])
+    assert one.metric("vaulytica_unwanted_events_total") == 2
+    assert one.counts() == {}
+    assert post(one, ["e-3"], "error")[0] == 202
+    one.wait_delivered()
+    assert a.taken == {"e-3": 1}
