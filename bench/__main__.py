@@ -49,6 +49,18 @@ def intake(options: argparse.Namespace) -> list[str]:
     return intake(options.rounds, 4 * options.seconds)
 
 
+def durable(options: argparse.Namespace) -> list[str]:
+    from bench.durable import durable
+
+    return durable(options.rounds, options.events)
+
+
+def relay(options: argparse.Namespace) -> list[str]:
+    from bench.relay import relay
+
+    return relay(options.events)
+
+
 def memory(options: argparse.Namespace) -> list[str]:
     from bench.memory import memory
 
@@ -60,7 +72,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[str]]] = {
     "batches": batches,
     "bulk": bulk,
     "intake": intake,
+    "durable": durable,
     "memory": memory,
+    "relay": relay,
     "single": single,
     "signatures": signatures,
     "egress": egress,

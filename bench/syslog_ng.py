@@ -25,11 +25,18 @@ destination receiver {{
   http(
     url("{url}") method("POST") headers("Authorization: Splunk {token}")
     body("${{MESSAGE}}") delimiter("\\n")
-    batch-lines({lines}) batch-timeout(100) workers({workers}) log-fifo-size(20000)
+    batch-lines({lines}) batch-timeout(100) workers({workers}) {queue}
   );
 }};
 log {{ source(lines); destination(receiver); flags(flow-control); }};
 """
+
+
+IN_MEMORY = "log-fifo-size(20000)"
+# What keeps messages over a crash; its sizes are such that it never has to wait for room.
+RELIABLE = """disk-buffer(
+      reliable(yes) disk-buf-size(4294967296) mem-buf-size(163840000) dir("{state}")
+    )"""
 
 
 def version() -> str | None:
@@ -43,12 +50,22 @@ def version() -> str | None:
     return ".".join(installed.split(".")[:2])
 
 
-def command(folder: Path, file: Path, url: str, token: str, lines: int, workers: int) -> list[str]:
+def command(
+    folder: Path,
+    file: Path,
+    url: str,
+    token: str,
+    lines: int,
+    workers: int,
+    *,
+    durable: bool = False,
+) -> list[str]:
     """How to start it in the foreground, with a state of its own: so it begins with the first line."""
     assert SYSLOG_NG is not None
     state = Path(tempfile.mkdtemp(dir=folder))
     config = state / "syslog-ng.conf"
     settings = {"file": file, "url": url, "token": token, "lines": lines, "workers": workers}
+    settings["queue"] = RELIABLE.format(state=state) if durable else IN_MEMORY
     config.write_text(CONFIG.format(version=version(), **settings))
     return [
         *(SYSLOG_NG, "--foreground", "--no-caps", "--cfgfile", str(config)),
