@@ -5,7 +5,7 @@ The checks look at one column of many lines at once, in C, and at single lines o
 
 from __future__ import annotations
 
-from vaulytica.lines.decoding import decode, decode_values
+from vaulytica.lines.decoding import decode, decode_kept, decode_values
 from vaulytica.lines.encoding import encode
 from vaulytica.lines.given import Given
 from vaulytica.lines.ids import joined
@@ -23,6 +23,7 @@ __all__ = [
     "SeverityName",
     "Written",
     "decode",
+    "decode_kept",
     "decode_values",
     "encode",
     "is_too_many_digits",

@@ -35,6 +35,14 @@ def decode(block: bytes, now_ms: int) -> tuple[Lines | Entries, list[int] | None
     return _one_by_one(texts, now_ms) if rows is None else (_judged(rows, texts, now_ms), None)
 
 
+def decode_kept(block: bytes) -> Lines | None:
+    """Lines that `encode` wrote: they were judged before. None where `decode` has to look again."""
+    if b"\\u" in block:
+        return None
+    rows = _all(BytesIO(block).readlines())
+    return None if rows is None else Lines(rows, [row.id for row in rows])
+
+
 def decode_texts(texts: list[bytes], now_ms: int) -> Lines | Entries:
     """The same of texts that are JSON in UTF-8, and none of them blank."""
     rows = _all(texts)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -22,7 +21,7 @@ from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
 from vaulytica.errors import WebhookEventError
-from vaulytica.lines import Entries, Lines, decode
+from vaulytica.lines import Entries, Lines, decode, decode_kept
 from vaulytica.outbox.delivery import Delivery, Part, Tried, Verdict
 from vaulytica.outbox.states import State
 
@@ -145,7 +144,8 @@ class _Load:
         self._deliveries = deliveries
         self._begins: list[int] = []  # the position of each one's first event
         self._left = [delivery.events for delivery in deliveries]
-        self._parts: list[dict[Any, list[int]]] = [{} for _ in deliveries]
+        self._parts: list[dict[Part, list[range]]] = [{} for _ in deliveries]
+        self._whole: list[int] = []  # which of them are settled, and not told of yet
         self.batches: list[Batch] = []
         self._unfit: list[Result] = []
         destination = lane.destination
@@ -167,7 +167,7 @@ class _Load:
                 part = Part(
                     state=State.DEFERRED, charged=delivery.charged, excused=delivery.excused
                 )
-                self._parts[at][part] = list(range(count, delivery.events))
+                self._parts[at][part] = [range(count, delivery.events)]
                 self._left[at] = count
         cutter.flush()
 
@@ -176,7 +176,7 @@ class _Load:
         body = delivery.body
         if count < delivery.events:
             body = b"\n".join(body.split(b"\n", count)[:count])
-        entries, _ = decode(body, round(self.now * 1000))
+        entries = decode_kept(body) or decode(body, round(self.now * 1000))[0]
         if len(entries) == count:
             return entries
         error = WebhookEventError(
@@ -190,14 +190,13 @@ class _Load:
         for result in self._unfit:
             assert result.reason is not None
             tried = (Failed(self.now, result.reason),)
-            self._add([result.position], Part(state=State.DEAD, tried=_tried(tried)))
-        return self._complete(result.position for result in self._unfit)
+            self._add(result.position, 1, Part(state=State.DEAD, tried=_tried(tried)))
+        return self._complete()
 
     def take(self, made: Redelivery) -> list[Verdict]:
         """Take in what was made of some; the verdicts of deliveries that are now whole."""
-        places: list[int] = []
         for batch, _, attempts in made.settlement.groups:
-            places += self._of(batch.pieces, Part(state=State.DELIVERED, attempts=attempts))
+            self._add_all(batch.pieces, Part(state=State.DELIVERED, attempts=attempts))
         for later in made.later:
             part = Part(
                 state=State.DEFERRED,
@@ -207,60 +206,45 @@ class _Load:
                 excused=later.excused,
                 tried=_tried(later.tried),
             )
-            places += self._of(later.items, part)
+            self._add_all(later.items, part)
         for result in made.settlement.results:
             tried = _tried(made.tried[result.position])
             part = Part(state=State.DEAD, attempts=result.attempts, tried=tried)
-            self._add([result.position], part)
-            places.append(result.position)
-        return self._complete(places)
+            self._add(result.position, 1, part)
+        return self._complete()
 
-    def _of(self, pieces: Iterable[Item | Span], part: Part) -> list[int]:
-        places: list[int] = []
+    def _add_all(self, pieces: Iterable[Item | Span], part: Part) -> None:
         for one in pieces:
-            count = len(one.ids) if isinstance(one, Span) else 1
-            places += range(one.position, one.position + count)
-        self._add(places, part)
-        return places
+            self._add(one.position, len(one.ids) if isinstance(one, Span) else 1, part)
 
-    def _add(self, places: Sequence[int], part: Part) -> None:
-        """Events of one fate; those of each delivery are put together with others of the same."""
-        for at, lines in self._by_delivery(places):
-            self._parts[at].setdefault(part, []).extend(lines)
-
-    def _by_delivery(self, places: Sequence[int]) -> list[tuple[int, Iterable[int]]]:
-        first, last = self._at(min(places)), self._at(max(places))
-        if first == last:
-            begin = self._begins[first]
-            return [(first, [place - begin for place in places])]
-        found: dict[int, list[int]] = {}
-        for place in places:
-            at = self._at(place)
-            found.setdefault(at, []).append(place - self._begins[at])
-        return list(found.items())
-
-    def _at(self, place: int) -> int:
-        return bisect_right(self._begins, place) - 1
-
-    def _complete(self, places: Iterable[int]) -> list[Verdict]:
-        places = list(places)
-        verdicts: list[Verdict] = []
-        for at, lines in self._by_delivery(places) if places else ():
-            delivery = self._deliveries[at]
-            self._left[at] -= len(list(lines))
+    def _add(self, place: int, count: int, part: Part) -> None:
+        """So many events from there on are of one fate; of each delivery they are put with others of the same."""
+        while count:
+            at = bisect_right(self._begins, place) - 1
+            begin = self._begins[at]
+            end = self._begins[at + 1] if at + 1 < len(self._begins) else place + count
+            some = min(count, end - place)
+            run = range(place - begin, place - begin + some)
+            self._parts[at].setdefault(part, []).append(run)
+            self._left[at] -= some
             if not self._left[at]:
-                parts = self._parts[at]
-                whole = len(parts) == 1
-                verdicts.append(
-                    Verdict(
-                        delivery,
-                        tuple(
-                            msgspec.structs.replace(part, lines=None if whole else lines)
-                            for part, lines in parts.items()
-                        ),
-                    )
-                )
-        return verdicts
+                self._whole.append(at)
+            place += some
+            count -= some
+
+    def _complete(self) -> list[Verdict]:
+        """The verdicts of deliveries of which every event has been told of."""
+        whole, self._whole = self._whole, []
+        return [Verdict(self._deliveries[at], _parts(self._parts[at])) for at in whole]
+
+
+def _parts(found: dict[Part, list[range]]) -> tuple[Part, ...]:
+    if len(found) == 1:
+        return tuple(found)
+    return tuple(
+        msgspec.structs.replace(part, lines=sorted(line for run in runs for line in run))
+        for part, runs in found.items()
+    )
 
 
 def _tried(failed: Iterable[Failed]) -> tuple[Tried, ...]:
