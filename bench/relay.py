@@ -20,6 +20,7 @@ from bench.durable import disk
 from bench.events import events as some_events
 from bench.machine import HERE, OURS, THEIRS, cpu_of, on_core, table
 from bench.receiver import counting_receiver
+from vaulytica.outbox.delivery import ack
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.sqlite import SqliteOutbox
 
@@ -82,7 +83,12 @@ def running(folder: Path, destinations: dict[str, dict[str, Any]]) -> Iterator[R
 
 def _many(folder: Path) -> list[dict[str, str]]:
     destinations = {f"d{n}": {"url": NOBODY} for n in range(1000)}
-    with running(folder / "many", destinations) as one:
+    place = folder / "many"
+    place.mkdir()
+    with SqliteOutbox(place / "outbox.db") as outbox:  # it knows each, and has nothing for any
+        outbox.put(Parcel.of([next(some_events())]), list(destinations))
+        outbox.settle([ack(one) for name in destinations for one in outbox.claim(name)])
+    with running(place, destinations) as one:
         time.sleep(2)
         before = cpu_of(one.process.pid)
         time.sleep(AT_REST)
