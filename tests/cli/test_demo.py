@@ -13,6 +13,10 @@ from vaulytica.cli.decode import READERS
 from vaulytica.cli.demo_kinds import KINDS
 from vaulytica.cli.demo_receiver import DemoReceiver, Route
 from vaulytica.cli.demo_stand_ins import Webhook
+from vaulytica.cli.demo_targets import Target
+from vaulytica.config import WebhookConfig
+from vaulytica.events import Event
+from vaulytica.outbox.delivery import Counts
 from vaulytica.receiving.receiver import Received
 
 # Every event in a request of its own; Splunk's documents too where they are signed.
@@ -23,6 +27,34 @@ RETRIES = {"json": 3, "splunk_hec": 1, "elastic bulk": 3}
 def requests_needed(format, auth):
     alone = format in ALONE or (format, auth) == ("splunk_hec", "hmac_sha256")
     return (60 if alone else 3) + (RETRIES.get(format, 0) if auth == "none" else 0)
+
+
+def test_the_demo_of_the_relay(vaulytica):
+    done = vaulytica("demo", "--json")
+    report = json.loads(done.out)
+    assert (done.code, done.err, report["ok"]) == (0, "", True)
+    assert report["seconds"] < 60
+    rows = report["destinations"]
+    assert [row["name"] for row in rows] == ["splunk", "elastic", "webhook"]
+    for row in rows:
+        assert row["accepted"] == row["delivered"] == row["intact"] == 10_000
+        assert row["dead"] == row["pending"] == row["balance"] == 0
+        assert row["problems"] == []
+
+
+def test_the_demo_fails_if_anything_is_missing_or_was_made_up():
+    target = Target("webhook", "json ndjson", "is well")
+    try:
+        made = [Event.create("t", {"n": n}, id=f"e-{n}") for n in range(4)]
+        encode = WebhookConfig(url="https://a.example").destination().format.encode
+        for number in (0, 1, 1, 3):
+            target._stand_in._take(json.loads(encode(made[number])))
+        row = target.row(Counts(accepted=3, delivered=3), made[:3])
+    finally:
+        target.close()
+    assert (row.intact, row.doubled, row.ok) == (2, 1, False)
+    assert any("e-2 has not arrived" in problem for problem in row.problems)
+    assert any("never sent" in problem for problem in row.problems)
 
 
 def test_demo(vaulytica):

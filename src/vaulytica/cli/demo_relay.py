@@ -73,7 +73,8 @@ def _play(
     # In the midst of a request: its client hears nothing, and asks again under the same key.
     killed = relay.post_and_kill(events[half : half + EACH], f"demo-{half}")
     pending = sum(count.pending for count in relay.counts().values())
-    say(f"kill -9 after {killed} events; {pending} deliveries of events were still to be made")
+    every = killed * len(made)
+    say(f"kill -9 after {killed} events; {pending} of {every} deliveries were still to come")
     relay.start()
     for at in range(half, len(events), EACH):
         relay.post(events[at : at + EACH], f"demo-{at}")

@@ -71,7 +71,7 @@ class Target:
         """What a relay's config says of it; the key is a reference to an environment variable."""
         header, _ = self._kind.key
         auth = {"auth_type": "api_key", "api_key": f"env:{self.variable}", "api_key_header": header}
-        batch = {**self._kind.settings.get("batch", {}), "max_events": 100, "max_wait": 0.2}
+        batch = {**self._kind.settings.get("batch", {}), "max_events": 250, "max_wait": 0.2}
         return {
             **self._kind.settings,
             "url": f"http://127.0.0.1:{self._port}{self._kind.path}",
