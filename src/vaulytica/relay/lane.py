@@ -20,7 +20,7 @@ from vaulytica.delivery.outcome import Reason, ReasonKind
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import AsyncTransport, Clock
 from vaulytica.driver.aio import AsyncDriver
-from vaulytica.errors import one_line
+from vaulytica.errors import OutboxError, one_line
 from vaulytica.outbox.delivery import Delivery, Verdict
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.outbox.states import State
@@ -31,7 +31,7 @@ from vaulytica.relay.health import Health
 from vaulytica.relay.signal import Signal
 from vaulytica.relay.slots import Slots
 from vaulytica.relay.watch import Watch
-from vaulytica.relay.writer import Writer
+from vaulytica.relay.writer import AGAIN, Writer
 
 LEASE = 60.0  # seconds; the relay extends what is under way long before that
 _LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
@@ -86,18 +86,23 @@ class RelayLane:
         self.slots.fresh = True
         self._changed.set()
 
+    def look(self) -> None:
+        """There may be something to do."""
+        self.slots.see()
+        self._changed.set()
+
     def due_in(self, seconds: float) -> None:
         """Something is due then, as one sees who looks into the outbox."""
-        if seconds <= 0:
-            self.slots.see()
-        else:
+        if seconds > 0:
             self.slots.due(self._clock.monotonic() + seconds)
-        self._changed.set()
+            self._changed.set()
+        else:
+            self.look()
 
     def resume(self) -> None:
         """Try a destination that is gone, or suspended, at once."""
         self.health.resume()
-        self.wake()
+        self.look()
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -211,7 +216,12 @@ class RelayLane:
         free = min(self.slots.width - len(self._tasks), int(self.lane.pace.limit) or 1)
         count = min(free * most, _MOST_EVENTS)
         self.slots.asking(kind)
-        claimed = await self._outbox.claim(self.name, count, LEASE, only=kind.only)
+        try:
+            claimed = await self._outbox.claim(self.name, count, LEASE, only=kind.only)
+        except OutboxError as error:
+            self._watch.not_written(error)
+            asyncio.get_running_loop().call_later(AGAIN, self.look)
+            return False
         if claimed:
             self.slots.found(kind, plenty=sum([one.events for one in claimed]) >= count // 2)
         errands, verdicts = self._work.begin(claimed, self._clock, self._rng)
@@ -280,6 +290,7 @@ class RelayLane:
     # --- Settling.
 
     def _written(self, verdicts: Sequence[Verdict], lost: Sequence[Delivery]) -> None:
+        self._watch.written()
         now = self._clock.monotonic()
         gone = {delivery.id for delivery in lost}
         for verdict in verdicts:

@@ -70,6 +70,7 @@ class Lanes:
             await lane.run()
         except Exception as error:  # noqa: BLE001 - one lane's fault must not be the others'
             self._watch.failed(lane.name, error)
+            lane.abandon()
             await asyncio.sleep(_AGAIN)
             if self.current.get(lane.name) is lane:
                 self._begin(lane.name, lane.settings)
