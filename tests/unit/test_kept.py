@@ -109,7 +109,7 @@ def test_a_fault_of_the_destination_buries_nothing_and_costs_no_retry(answer: An
     first, second = made.later
     assert (len(first.items), first.attempts, first.charged, len(first.tried)) == (2, 1, 0, 1)
     assert (len(second.items), second.attempts, second.charged, second.tried) == (3, 0, 0, ())
-    assert first.delay == second.delay == RETRY.initial_delay
+    assert first.delay == second.delay == RETRY.max_delay == 60.0
 
 
 @pytest.mark.parametrize("status", [403, 404, 302])

@@ -67,6 +67,9 @@ _TURN = (
 )
 
 
+_DOWN = 60.0  # seconds at most until what was refused by a destination as a whole is due again
+
+
 def redeliver(
     lane: Lane,
     batches: Sequence[Batch],
@@ -162,7 +165,7 @@ class _Redelivering(Delivering):
 
     def _next_step(self, part: Under, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:
         if self.made.down is not None:
-            return RetryAt(self._policy.initial_delay)
+            return RetryAt(min(self._policy.max_delay, _DOWN))
         return super()._next_step(part, deferred, made)
 
     def _later(
