@@ -194,6 +194,21 @@ def test_a_failing_disk_is_said_without_its_path(relay_in: Intake) -> None:
     assert "/var" not in answer.error
 
 
+def test_a_file_that_is_full_takes_nothing_and_goes_on_when_there_is_room(relay_in: Intake) -> None:
+    relay_in.post(EVENT)
+    connection = relay_in.outbox._writer.connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = {"type": "t", "data": {"text": "x" * 100_000}}
+    answer = relay_in.post(large, {"Idempotency-Key": "k-1"})
+    assert (answer.status, len(relay_in.kept())) == (503, 1)
+    connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    again = relay_in.post(large, {"Idempotency-Key": "k-1"})
+    assert (again.status, len(relay_in.kept())) == (202, 2)
+    assert "idempotent-replayed" not in again.headers
+    the_law(relay_in.outbox)
+
+
 def test_a_failure_of_ours_is_no_traceback(
     relay_in: Intake, caplog: pytest.LogCaptureFixture
 ) -> None:
