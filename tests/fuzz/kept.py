@@ -8,7 +8,16 @@ from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TARGETS = ("answers", "confirmations", "tokens", "templates", "signatures", "urls", "configs")
+TARGETS = (
+    "answers",
+    "confirmations",
+    "tokens",
+    "templates",
+    "signatures",
+    "urls",
+    "configs",
+    "intakes",
+)
 
 
 def target_of(name: str) -> Callable[[bytes], None]:
