@@ -28,6 +28,7 @@ from vaulytica.outbox.work import Errand, Work
 from vaulytica.relay.budget import Budget
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.health import Health
+from vaulytica.relay.linger import Linger
 from vaulytica.relay.signal import Signal
 from vaulytica.relay.slots import Slots
 from vaulytica.relay.watch import Watch
@@ -72,7 +73,7 @@ class RelayLane:
         self._ready: deque[Errand] = deque()
         self._writer = Writer(outbox, self._written, watch.not_written)
         self._held_bytes = 0
-        self._linger_until: float | None = None
+        self._linger = Linger(0.0 if most == 1 else destination.max_wait)
         self._changed = Signal()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0  # tasks that have not asked for their turn yet
@@ -156,9 +157,11 @@ class RelayLane:
         if self._ready:
             self._begin(self._ready.popleft())
             return 0.0
-        wait = self._linger(now)
-        if wait > 0:
-            return wait
+        if self.slots.has_work(now):
+            is_busy = bool(self._tasks) and not self.slots.plenty and not self._draining
+            wait = self._linger.wait(now, is_busy=is_busy)
+            if wait > 0:
+                return wait
         if await self._claim():
             return 0.0
         if self._draining and not self._tasks:
@@ -179,25 +182,6 @@ class RelayLane:
         if self._starting and pace.in_flight + self._starting + 1 > pace.limit:
             return inf
         return pace.wait(now)
-
-    def _linger(self, now: float) -> float:
-        """Seconds to wait before the next claim, so that more of what comes goes in one request.
-
-        While nothing is under way there is no such wait, nor where more than a batch is sure to be there.
-        """
-        if not self.slots.has_work(now):
-            return 0.0
-        destination = self.lane.destination
-        lone = destination.limits.max_events == 1 or not destination.max_wait
-        if lone or not self._tasks or self.slots.plenty or self._draining:
-            self._linger_until = None
-            return 0.0
-        if self._linger_until is None:
-            self._linger_until = now + destination.max_wait
-        left = self._linger_until - now
-        if left <= 0:
-            self._linger_until = None
-        return max(0.0, left)
 
     # --- Claiming.
 
