@@ -62,3 +62,7 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(piece)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
+
+
+def at(scheme: str, proxy: Faulty, user: str = "") -> str:
+    return f"{scheme}://{user}127.0.0.1:{proxy.port}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import trustme
 
 from support.drivers import Sending
 from support.faulty import OK, Faulty, replies
-from support.proxy import Proxy
+from support.proxy import Proxy, at
 from support.socks import Socks5
 from support.tls import server_tls
 from vaulytica.integrations.webhook import (
@@ -24,37 +24,7 @@ SenderOf = Callable[..., Sending]
 EVENTS = [{"type": "file_shared"}] * 3
 
 
-@pytest.fixture(params=["plain", "secure"])
-def server(request: pytest.FixtureRequest, serve: Serve, ca: trustme.CA, trusted: None) -> Faulty:
-    """The destination, by http or by https."""
-    return serve(replies(OK), tls=server_tls(ca) if request.param == "secure" else None)
-
-
-@pytest.fixture
-def secure(serve: Serve, ca: trustme.CA, trusted: None) -> Faulty:
-    return serve(replies(OK), tls=server_tls(ca))
-
-
-@pytest.fixture
-def run() -> Iterator[Callable[[Any], Any]]:
-    """Ends a proxy with the test; a proxy that has failed by itself fails the test."""
-    running: list[Faulty] = []
-
-    def keep(proxy: Any) -> Any:
-        running.append(proxy)
-        return proxy
-
-    yield keep
-    for proxy in running:
-        proxy.close()
-    assert [failure for proxy in running for failure in proxy.failures] == []
-
-
 Run = Callable[[Any], Any]
-
-
-def at(scheme: str, proxy: Faulty, user: str = "") -> str:
-    return f"{scheme}://{user}127.0.0.1:{proxy.port}"
 
 
 # --- Ways through.
