@@ -53,6 +53,9 @@ class Disk:
     async def marks(self, prefix: str) -> dict[str, str]:
         return {key: value for key, value in self.kept.items() if key.startswith(prefix)}
 
+    async def turn(self) -> None:
+        pass
+
     async def forget(self, sources: Sequence[str]) -> None:
         for source in sources:
             self.kept.pop(source, None)

@@ -71,6 +71,9 @@ class Intake:
     async def marks(self, prefix: str) -> dict[str, str]:
         return await self.outbox.aio.marks(prefix)
 
+    async def turn(self) -> None:
+        pass
+
     async def forget(self, sources: Sequence[str]) -> None:
         await self.outbox.aio.forget(sources)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,6 +60,9 @@ def relay(
         one = Relay(read, make_log(log.value), stamp=lambda: _stamp(config))
         await one.run()
 
+    # Lines are objects that are in no cycle: looking for cycles among them is for nothing.
+    gc.freeze()
+    gc.set_threshold(100_000)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
     return 0

@@ -11,7 +11,7 @@ from vaulytica.lines.given import Given
 from vaulytica.lines.ids import joined
 from vaulytica.lines.kept import Kept
 from vaulytica.lines.line import Line, SeverityName
-from vaulytica.lines.lines import Entries, Lines, Written, written
+from vaulytica.lines.lines import Entries, Lines, Written, together, written
 from vaulytica.lines.thorough import is_too_many_digits, read, too_many_digits, why_not_json
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "is_too_many_digits",
     "joined",
     "read",
+    "together",
     "too_many_digits",
     "why_not_json",
     "written",

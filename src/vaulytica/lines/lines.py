@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from typing import overload
+from typing import TypeVar, cast, overload
 
 import msgspec
 
 from vaulytica.lines.line import Line
+
+T = TypeVar("T")
 
 
 class Entries(list[object]):
@@ -42,6 +44,17 @@ class Lines(Sequence[Line]):
         row = self.rows[at]
         row.id = self.ids[at]
         return row
+
+
+def together(parts: Sequence[Sequence[T]]) -> Sequence[T | Line]:
+    """All entries of all parts; `Lines`, if that is what these are."""
+    if len(parts) == 1:
+        return parts[0]
+    if parts and all(isinstance(part, Lines) for part in parts):
+        lines = cast("Sequence[Lines]", parts)
+        rows = [row for part in lines for row in part.rows]
+        return Lines(rows, [id for part in lines for id in part.ids])
+    return [entry for part in parts for entry in part]
 
 
 class Written(msgspec.Struct, frozen=True):

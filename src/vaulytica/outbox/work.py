@@ -6,7 +6,7 @@ Pure, for any driver: put deliveries in, run the flow of each errand, give what 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -24,6 +24,14 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Entries, Lines, decode, decode_kept
 from vaulytica.outbox.delivery import Delivery, Part, Tried, Verdict
 from vaulytica.outbox.states import State
+
+Read = Callable[[bytes, int], Lines | Entries]
+"""The entries of a delivery's body; the milliseconds are now."""
+
+
+def read_body(body: bytes, now_ms: int) -> Lines | Entries:
+    """What was judged when it was put is not judged again."""
+    return decode_kept(body) or decode(body, now_ms)[0]
 
 
 class Errand(msgspec.Struct, frozen=True, eq=False):
@@ -45,12 +53,14 @@ class Work:
 
     `down`: why nothing more should be sent there; `wait`: for how many seconds, as it asked or is not
     answering. Used by one thread or task at a time, but its flows may run anywhere. Of each delivery at
-    most `chunk` events are taken in hand at a time; the rest goes back with their verdict.
+    most `chunk` events are taken in hand at a time; the rest goes back with their verdict. `read` may
+    know what `decode` makes of a body.
     """
 
-    def __init__(self, lane: Lane, chunk: int | None = None) -> None:
+    def __init__(self, lane: Lane, chunk: int | None = None, read: Read = read_body) -> None:
         self._lane = lane
         self._chunk = chunk
+        self._read = read
         self._detector = DownDetector()
         self._held: dict[int, Delivery] = {}
         self.delivered = self.dead = self.deferred = 0
@@ -70,7 +80,7 @@ class Work:
         verdicts: list[Verdict] = []
         for group in self._groups(deliveries):
             self._held |= {delivery.id: delivery for delivery in group}
-            load = _Load(self._lane, group, clock, self._chunk)
+            load = _Load(self._lane, group, clock, self._chunk, self._read)
             first = group[0]
             ordered = first.key is not None
             past = Past(
@@ -139,9 +149,15 @@ class _Load:
     """Deliveries whose events share batches: a position is that of the event among all of them."""
 
     def __init__(
-        self, lane: Lane, deliveries: Sequence[Delivery], clock: Clock, chunk: int | None
+        self,
+        lane: Lane,
+        deliveries: Sequence[Delivery],
+        clock: Clock,
+        chunk: int | None,
+        read: Read,
     ) -> None:
         self._deliveries = deliveries
+        self._read = read
         self._begins: list[int] = []  # the position of each one's first event
         self._left = [delivery.events for delivery in deliveries]
         self._parts: list[dict[Part, list[range]]] = [{} for _ in deliveries]
@@ -176,7 +192,7 @@ class _Load:
         body = delivery.body
         if count < delivery.events:
             body = b"\n".join(body.split(b"\n", count)[:count])
-        entries = decode_kept(body) or decode(body, round(self.now * 1000))[0]
+        entries = self._read(body, round(self.now * 1000))
         if len(entries) == count:
             return entries
         error = WebhookEventError(

@@ -61,6 +61,9 @@ class Accept(Protocol):
         disk fails (503); after both nothing of the call is accepted, and it may be made again.
         """
 
+    async def turn(self) -> None:
+        """Wait a moment while more has come than is being delivered: for sources that can wait to be read."""
+
     async def marks(self, prefix: str) -> dict[str, str]:
         """How far each source was read whose name begins with the prefix."""
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
+from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
+from vaulytica.relay.recent import Recent
 from vaulytica.relay.room import Room
-from vaulytica.relay.router import Router
+from vaulytica.relay.router import Group, Router
 
 _RETRY_AFTER = 5.0  # seconds
+_SEVERAL, _BATCH = 100, 1000  # events
 
 
 class Door:
-    """An `Accept`. `router` may be exchanged while it is open; it counts the events that came to it."""
+    """An `Accept`. `router` may be exchanged while it is open; it counts the events that came to it.
 
-    def __init__(self, outbox: AsyncOutbox, router: Router, room: Room) -> None:
+    `recent` is told of lines that are many: what is put one by one is kept with others, as another body.
+    """
+
+    def __init__(
+        self, outbox: AsyncOutbox, router: Router, room: Room, recent: Recent | None = None
+    ) -> None:
         self._outbox = outbox
+        self._recent = recent or Recent(0)
         self.router = router
         self.room = room
         self.accepted = self.unwanted = self.refused = 0
@@ -34,7 +44,7 @@ class Door:
         """See `Accept`."""
         if self._closed is not None:
             raise Stopping(self._closed, _RETRY_AFTER)
-        shares, wanted = self._shares(entries)
+        shares, ids, wanted = self._shares(entries)
         if shares:
             try:
                 await self.room.make(
@@ -45,7 +55,6 @@ class Door:
                 self.refused += len(entries)
                 raise
         unwanted = len(entries) - wanted
-        ids = shares[0].parcel.ids if len(shares) == 1 and not unwanted else _ids(entries)
         if not shares and once is None and mark is None:
             self.accepted += len(entries)
             self.unwanted += unwanted
@@ -56,17 +65,27 @@ class Door:
             self.unwanted += unwanted
         return Receipt(kept.ids, kept.repeated, unwanted, kept.digest)
 
-    def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], int]:
-        """The events by where they go, and how many of them go anywhere."""
+    def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], tuple[str, ...], int]:
+        """The events by where they go, the ids of all, and how many of them go anywhere."""
         if not entries:
-            return [], 0
+            return [], (), 0
         groups = self.router.route(entries)
-        shares = [
-            Share(Parcel.of(group.entries), group.destinations, group.key) for group in groups
-        ]
-        if len(groups) == 1:
-            return shares, len(groups[0].entries)
-        return shares, len({place for group in groups for place in group.positions or ()})
+        shares = [self._share(part, group) for group in groups for part in _parts(group)]
+        if len(groups) == 1 and len(groups[0].entries) == len(entries):
+            ids = shares[0].parcel.ids if len(shares) == 1 else _ids(shares)
+            return shares, ids, len(entries)
+        ids = tuple([entry.id for entry in entries])
+        return shares, ids, len({place for group in groups for place in group.positions or ()})
+
+    def _share(self, entries: Sequence[Entry], group: Group) -> Share:
+        parcel = Parcel.of(entries)
+        if isinstance(entries, Lines) and len(parcel) >= _SEVERAL:
+            self._recent.keep(parcel.body, entries, len(group.destinations))
+        return Share(parcel, group.destinations, group.key)
+
+    async def turn(self) -> None:
+        """See `Accept`."""
+        await self._recent.turn()
 
     async def marks(self, prefix: str) -> dict[str, str]:
         """See `Accept`."""
@@ -77,5 +96,13 @@ class Door:
         await self._outbox.forget(sources)
 
 
-def _ids(entries: Sequence[Entry]) -> tuple[str, ...]:
-    return tuple([entry.id for entry in entries])
+def _parts(group: Group) -> list[Sequence[Entry]]:
+    """What is claimed at a time, so that a lane may have as much as it can send; of a key all goes together."""
+    entries = group.entries
+    if len(entries) <= _BATCH or group.key is not None:
+        return [entries]
+    return [entries[at : at + _BATCH] for at in range(0, len(entries), _BATCH)]
+
+
+def _ids(shares: Sequence[Share]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable([share.parcel.ids for share in shares]))

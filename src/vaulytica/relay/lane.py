@@ -29,6 +29,7 @@ from vaulytica.relay.budget import Budget
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.health import Health
 from vaulytica.relay.linger import Linger
+from vaulytica.relay.recent import Recent
 from vaulytica.relay.signal import Signal
 from vaulytica.relay.slots import Slots
 from vaulytica.relay.watch import Watch
@@ -52,6 +53,7 @@ class RelayLane:
         outbox: AsyncOutbox,
         *,
         budget: Budget,
+        recent: Recent,
         watch: Watch,
         transport: Callable[[DestinationSettings], AsyncTransport],
         clock: Clock = time,
@@ -69,7 +71,7 @@ class RelayLane:
         self.slots = Slots(destination.width, in_order=settings.is_ordered)
         most = destination.limits.max_events
         chunk = most if settings.is_ordered else most * destination.width * _CHUNK
-        self._work = Work(self.lane, chunk)
+        self._work = Work(self.lane, chunk, recent.read)
         self._ready: deque[Errand] = deque()
         self._writer = Writer(outbox, self._written, watch.not_written)
         self._held_bytes = 0

@@ -9,6 +9,7 @@ from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.budget import Budget
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.lane import LEASE, RelayLane
+from vaulytica.relay.recent import Recent
 from vaulytica.relay.transport import timed_transport
 from vaulytica.relay.watch import Watch
 
@@ -20,8 +21,8 @@ _GRACE = 5.0  # seconds that requests under way get when the time to drain is ov
 class Lanes:
     """`current` by destination. Those that are exchanged or removed end in their own time."""
 
-    def __init__(self, outbox: AsyncOutbox, watch: Watch) -> None:
-        self._outbox, self._watch = outbox, watch
+    def __init__(self, outbox: AsyncOutbox, watch: Watch, recent: Recent) -> None:
+        self._outbox, self._watch, self._recent = outbox, watch, recent
         self._budget = Budget(MOST_BYTES)
         self.current: dict[str, RelayLane] = {}
         self._ending: set[RelayLane] = set()
@@ -52,6 +53,7 @@ class Lanes:
             settings,
             self._outbox,
             budget=self._budget,
+            recent=self._recent,
             watch=self._watch,
             transport=lambda settings: timed_transport(settings, counters),
         )

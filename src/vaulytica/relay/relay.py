@@ -23,6 +23,7 @@ from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.metrics import Metrics
 from vaulytica.relay.notify import READY, STOPPING, notify, reloading
 from vaulytica.relay.pages import Pages
+from vaulytica.relay.recent import Recent
 from vaulytica.relay.room import Room
 from vaulytica.relay.router import Router
 from vaulytica.relay.upkeep import Upkeep
@@ -60,11 +61,12 @@ class Relay:
             on_put=self._on_put,
         )
         self.outbox = self._store.aio
-        self.lanes = Lanes(self.outbox, self._watch)
+        recent = Recent()
+        self.lanes = Lanes(self.outbox, self._watch, recent)
         self.room = Room(
             self.config.full, self._shed, full=self._watch.full, dropped=self._watch.dropped
         )
-        self.door = Door(self.outbox, Router(self.config.destinations), self.room)
+        self.door = Door(self.outbox, Router(self.config.destinations), self.room, recent)
         self._upkeep = Upkeep(self.outbox, self.lanes, self.room)
         pages = Pages(self, self._metrics).routes()
         self.inlets = Inlets(self.door, pages, self._watch)

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -35,19 +35,19 @@ _NUMBERS = (  # of OpenTelemetry, which CloudEvents' own extension `severitynumb
 )
 
 
-def structured(reader: Reader, body: bytes) -> Iterator[list[Entry]]:
+def structured(reader: Reader, body: bytes) -> Iterator[Sequence[Entry]]:
     """From one CloudEvent as a JSON document."""
     return reader.values([reader.one(body)], event_of)
 
 
-def batch(reader: Reader, body: bytes) -> Iterator[list[Entry]]:
+def batch(reader: Reader, body: bytes) -> Iterator[Sequence[Entry]]:
     """From an array of them."""
     if body.lstrip()[:1] != b"[":
         raise Refusal(400, f"a body of {BATCH.decode()} is an array")
     return reader.values(reader.objects(body), event_of)
 
 
-def binary(reader: Reader, body: bytes, headers: dict[bytes, bytes]) -> Iterator[list[Entry]]:
+def binary(reader: Reader, body: bytes, headers: dict[bytes, bytes]) -> Iterator[Sequence[Entry]]:
     """From one whose data is the body, and whose attributes are headers that begin with `ce-`."""
     document: dict[str, Any] = {
         name[3:].decode("latin-1"): _header_text(name, value)

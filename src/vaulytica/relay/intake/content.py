@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from vaulytica.relay.accept import Entry
@@ -10,7 +10,7 @@ from vaulytica.relay.intake import cloudevents
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
 
-Read = Callable[[Reader, bytes], Iterator[list[Entry]]]
+Read = Callable[[Reader, bytes], Iterator[Sequence[Entry]]]
 """Reads a body, block by block."""
 
 LINES, JSON = Reader.lines, Reader.json

@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
 
 from vaulytica.errors import OutboxError
+from vaulytica.lines import together
 from vaulytica.outbox.delivery import Once
 from vaulytica.relay.accept import Accept, Entry, Full, Receipt, Stopping
 from vaulytica.relay.http import Receive, Scope, Send, respond
@@ -69,13 +71,13 @@ class EventsHandler:
                 raise Refusal(
                     400, "the body is empty; send one event, an array, or one on each line"
                 )
-            entries: list[Entry] = []
+            blocks: list[Sequence[Entry]] = []
             for block in read(Reader(self._limits), body):
-                if entries:  # others have their turn between two
+                if blocks:  # others have their turn between two
                     await asyncio.sleep(0)
-                entries += block
+                blocks.append(block)
             once = Once(key, _digest(body, headers)) if key else None
-            return await self._accepted(entries, once)
+            return await self._accepted(together(blocks), once)
 
     async def _body(
         self, headers: dict[bytes, bytes], receive: Receive, held: AsyncExitStack
@@ -106,7 +108,7 @@ class EventsHandler:
             raise Refusal(403, "a web page needs a token; set intake.tokens")
         return ""
 
-    async def _accepted(self, entries: list[Entry], once: Once | None) -> Receipt:
+    async def _accepted(self, entries: Sequence[Entry], once: Once | None) -> Receipt:
         if not entries:
             return Receipt(())
         try:

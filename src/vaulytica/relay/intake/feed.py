@@ -25,7 +25,7 @@ class Feed:
         self._waiting = False
 
     async def put(self, entries: Sequence[Entry], mark: Mark | None = None) -> None:
-        """Return when they are on disk, however long that takes.
+        """Return when they are on disk, however long that takes; and lanes have had their turn.
 
         Cancelled meanwhile, it ends only when it is known whether they are: nothing is left half done.
         """
@@ -44,6 +44,7 @@ class Feed:
                 if self._waiting:
                     self._waiting = False
                     log.info("%s: events are taken again", self._origin)
+                await self._accept.turn()
                 return
 
     def _say(self, why: str) -> None:

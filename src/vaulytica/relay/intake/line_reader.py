@@ -5,11 +5,12 @@ A line that is no event becomes an event that says so and holds its text, so tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event, Severity
-from vaulytica.lines import decode_values
+from vaulytica.lines import decode_values, together
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
@@ -35,11 +36,11 @@ class LineReader:
         """Bytes that a line may have."""
         return self._limits.event
 
-    def read(self, block: bytes, at: int = 0) -> list[Entry]:
+    def read(self, block: bytes, at: int = 0) -> Sequence[Entry]:
         """The events of whole lines; `at` is where the first of them begins, in bytes."""
         if self._make is None:
             try:
-                return [entry for part in Reader(self._limits).lines(block) for entry in part]
+                return together(list(Reader(self._limits).lines(block)))
             except Refusal:
                 pass
         entries: list[Entry] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
 from vaulytica.relay.accept import Entry
-from vaulytica.relay.intake.duplicates import first_duplicate
+from vaulytica.relay.intake.duplicates import first_duplicate, is_unique
 from vaulytica.relay.intake.refusal import Refusal
 from vaulytica.relay.intake.settings import IntakeLimits
 
@@ -44,25 +44,25 @@ class Reader:
         self._limits = limits
         self._count = 0
 
-    def lines(self, body: bytes) -> Iterator[list[Entry]]:
+    def lines(self, body: bytes) -> Iterator[Sequence[Entry]]:
         """From NDJSON."""
         first = 1
         for block in _blocks(body.removeprefix(_BOM)):
             yield self._block(block, first, "line")
             first += block.count(b"\n")
 
-    def json(self, body: bytes) -> Iterator[list[Entry]]:
+    def json(self, body: bytes) -> Iterator[Sequence[Entry]]:
         """From one event, or an array; or lines where it plainly is some."""
         body = body.removeprefix(_BOM)
         if body.lstrip()[:1] == b"[":
             return self.array(self.objects(body))
         return self.lines(body) if _is_lines(body) else self.array([self.one(body)])
 
-    def array(self, texts: list[bytes]) -> Iterator[list[Entry]]:
+    def array(self, texts: list[bytes]) -> Iterator[Sequence[Entry]]:
         """From JSON texts of one line each."""
         return self.values(texts, None)
 
-    def values(self, texts: list[bytes], make: Make | None) -> Iterator[list[Entry]]:
+    def values(self, texts: list[bytes], make: Make | None) -> Iterator[Sequence[Entry]]:
         """The same, where `make` makes the events of what is read."""
         first = 1
         for block in _blocks(b"".join([text + b"\n" for text in texts])):
@@ -95,7 +95,9 @@ class Reader:
         if self._count > self._limits.events:
             raise Refusal(413, f"more than {self._limits.events} events in one request")
 
-    def _block(self, block: bytes, first: int, where: str, make: Make | None = None) -> list[Entry]:
+    def _block(
+        self, block: bytes, first: int, where: str, make: Make | None = None
+    ) -> Sequence[Entry]:
         """The events of whole lines; `where`: what a position is called in an error."""
         numbers: list[int] | None
         now_ms = time.time_ns() // 1_000_000
@@ -144,6 +146,8 @@ def _check(block: bytes, most: int) -> None:
 
 
 def _check_unique(block: bytes, numbers: list[int] | None) -> None:
+    if numbers is None and is_unique(block):
+        return
     texts = block.removesuffix(b"\n").split(b"\n")
     if numbers is not None:
         texts = [texts[number] for number in numbers]
@@ -154,10 +158,10 @@ def _check_unique(block: bytes, numbers: list[int] | None) -> None:
 
 def _events(
     entries: Lines | Entries, numbers: list[int] | None, most: int, make: Make
-) -> list[Entry]:
+) -> Sequence[Entry]:
     """Each a `Line` or an `Event`."""
     if isinstance(entries, Lines):
-        return list(entries)
+        return entries
     events: list[Entry] = []
     for at, entry in enumerate(entries):
         try:

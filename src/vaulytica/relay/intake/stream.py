@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
@@ -17,7 +17,7 @@ async def take(chunks: AsyncIterator[bytes], reader: LineReader, feed: Feed) -> 
     ahead = b""
     skipping = False  # a line that is too long, up to its end
 
-    async def put(entries: list[Entry]) -> None:
+    async def put(entries: Sequence[Entry]) -> None:
         nonlocal count
         if entries:
             await feed.put(entries)

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -167,7 +168,7 @@ class Followed:
         self._history.append(position)
         return Found.LINES
 
-    def _cut(self, data: bytes, *, to_the_end: bool) -> tuple[list[Entry], int, bool]:
+    def _cut(self, data: bytes, *, to_the_end: bool) -> tuple[Sequence[Entry], int, bool]:
         """Entries of whole lines, how many bytes these are, and whether a line goes on that is too long."""
         at = self.position.offset
         begin = 0
