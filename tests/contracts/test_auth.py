@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from support.heart import Canned, header, refusal
@@ -243,12 +243,14 @@ def test_basic_of_rfc_7617() -> None:
     assert one_header("basic_auth", "test", "123\u00a3")[1] == "Basic dGVzdDoxMjPCow=="
 
 
+@example(secret="whsk_", body=b"")
 @given(secret=st.text(min_size=1).filter(str.strip), body=st.binary())
 def test_the_signature_is_over_exactly_the_bytes_sent(secret: str, body: bytes) -> None:
     try:
         auth = SCHEMES.load("hmac_sha256")(secret, "X-Hub")
     except WebhookConfigError:
-        assert any("\ud800" <= c <= "\udfff" for c in secret)
+        is_key_of_another_kind = secret.startswith(("whsk_", "whpk_"))
+        assert is_key_of_another_kind or any("\ud800" <= c <= "\udfff" for c in secret)
         return
     for _ in range(2):  # the second is not changed by the first
         canned = Canned(Response(200))
