@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench soak fuzz format lock clean
+.PHONY: demo test check bench fuzz format lock clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.run
@@ -25,9 +25,6 @@ bench: $(VENV)/.bench
 
 # Each target for so many seconds; TARGETS="urls configs" for some of them only.
 SECONDS ?= 60
-soak: $(VENV)/.dev
-	VAULYTICA_KILLS=200 $(BIN)/python -m pytest -q -s tests/relay/test_kills.py
-
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(TARGETS)
 

@@ -25,6 +25,10 @@ from vaulytica.integrations.webhook import (
 ILLUSTRATIONS = {
     ("README.md", "the last line of a real run, for the tests cannot run themselves"),
     ("README.md", "one run of the demo, whose figures differ a little from run to run"),
+    (
+        "docs/RELIABILITY.md",
+        "figures of one run of the kill tests, which differ from run to run",
+    ),
 }
 
 
