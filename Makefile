@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test check bench fuzz format lock clean
+.PHONY: demo test check bench soak fuzz format lock clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.run
@@ -23,10 +23,13 @@ check: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
 
+# All faults at once, for so many seconds.
+soak: $(VENV)/.dev
+	$(BIN)/python tests/soak/run.py --seconds $(or $(SECONDS),600)
+
 # Each target for so many seconds; TARGETS="urls configs" for some of them only.
-SECONDS ?= 60
 fuzz: $(VENV)/.fuzz
-	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(TARGETS)
+	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(TARGETS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix-only -q .

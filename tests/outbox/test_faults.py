@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.disks import disk
 from support.heart import refusal
 from support.outbox import everything, ids_in, parcel, the_law
 from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
@@ -25,23 +26,6 @@ from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.sqlite import SqliteOutbox
 path = Path(sys.argv[1])
 """
-
-
-@contextlib.contextmanager
-def disk(folder: Path, mib: int) -> Iterator[Path]:
-    """A disk of that size, where the machine lets this user mount one."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, check=False)
-    except OSError:
-        pytest.skip("there is no mount")
-    if done.returncode:
-        pytest.skip("this user may not mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
 
 
 @pytest.fixture

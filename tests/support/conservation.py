@@ -52,7 +52,8 @@ class Relay:
         new.write_text(yaml.safe_dump(config))
         new.replace(self.path)
 
-    def start(self, *, ready: bool = True) -> Born:
+    def start(self, *, ready: bool = True, log: Path | None = None) -> Born:
+        """Start it. `log`: where it logs to, if that is not to be read here."""
         self.process = self.nursery.start(
             "relay",
             "--config",
@@ -61,10 +62,18 @@ class Relay:
             "json",
             next_schema=self.next_schema,
             clock=self.clock,
+            log=log,
         )
-        if ready:
+        if log is not None:
+            until(self._listens, lambda: "it does not listen")
+        elif ready:
             self.process.until('"event": "ready"')
         return self.process
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     def outbox_command(self, *argv: str) -> Born:
         """`vaulytica outbox …` on its file."""

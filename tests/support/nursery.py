@@ -158,10 +158,16 @@ class Nursery:
             self._process.stdin.flush()
             return int(self._process.stdout.readline())
 
-    def start(self, *argv: str, next_schema: bool = False, clock: Path | None = None) -> Born:
+    def start(
+        self,
+        *argv: str,
+        next_schema: bool = False,
+        clock: Path | None = None,
+        log: Path | None = None,
+    ) -> Born:
         """Run `vaulytica` with these arguments."""
         self._born += 1
-        log = self.folder / f"process-{self._born}.log"
+        log = log or self.folder / f"process-{self._born}.log"
         pid = self.ask(
             argv=argv, log=str(log), next_schema=next_schema, clock=str(clock) if clock else None
         )

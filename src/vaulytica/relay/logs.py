@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import structlog
 
@@ -28,7 +30,7 @@ def make_log(style: Style = "auto") -> Log:
     )
     structlog.configure(
         processors=[*shared, last],
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Out(sys.stdout.fileno()))),
         cache_logger_on_first_use=True,
     )
     log: Log = structlog.get_logger()
@@ -37,6 +39,21 @@ def make_log(style: Style = "auto") -> Log:
     library.setLevel(logging.WARNING)
     library.propagate = False
     return log
+
+
+class _Out:
+    """Where lines go. If they cannot be written, as on a disk that is full, what they tell of goes on."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write(self, text: str) -> None:
+        """All of it at once, past Python's buffers, which would keep what failed, and fail again."""
+        with suppress(OSError):
+            os.write(self._fd, text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """It has been."""
 
 
 class _Passed(logging.Handler):
