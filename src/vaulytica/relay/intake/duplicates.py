@@ -9,11 +9,22 @@ from typing import Any
 import msgspec
 
 _decode, _encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
+_decode_lines = msgspec.json.Decoder().decode_lines
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def is_unique(block: bytes) -> bool:
-    """Whether it is seen at once that no key stands twice, in a block of whole lines with one JSON text on each."""
-    return _is_same(b"[%b]" % block.removesuffix(b"\n").replace(b"\n", b","))
+    """Whether it is seen at once that no key stands twice, in whole lines of which each is a JSON text."""
+    try:
+        again = _encode_lines(_decode_lines(block))
+        # Most programs write no spaces.
+        return again == block or _array(again) == msgspec.json.format(_array(block), indent=-1)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _array(lines: bytes) -> bytes:
+    return b"[%b]" % lines.removesuffix(b"\n").replace(b"\n", b",")
 
 
 def first_duplicate(texts: Sequence[bytes]) -> tuple[int, str] | None:
@@ -30,9 +41,7 @@ def first_duplicate(texts: Sequence[bytes]) -> tuple[int, str] | None:
 
 def _is_same(text: bytes) -> bool:
     try:
-        again: bytes = _encode(_decode(text))
-        # Most programs write no spaces.
-        return again == text or again == msgspec.json.format(text, indent=-1)
+        return bool(_encode(_decode(text)) == msgspec.json.format(text, indent=-1))
     except (ValueError, RecursionError):
         return False
 
