@@ -64,11 +64,12 @@ class Recent:
 
     async def turn(self) -> None:
         """Let lanes take what has come: for a moment, and not at all while none of them does."""
-        while self._is_taken and self._fresh > self._most // 2:
-            self._taken.clear()
-            self._is_taken = False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._taken.wait(), _MOMENT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_MOMENT):
+                while self._is_taken and self._fresh > self._most // 2:
+                    self._taken.clear()
+                    self._is_taken = False
+                    await self._taken.wait()
 
     def _age(self, known: _Known) -> None:
         if known.fresh:
