@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.disks import disk
+from support.disks import fill as fill_disk
 from support.heart import refusal
 from support.outbox import everything, ids_in, parcel, the_law
 from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
@@ -87,6 +88,16 @@ def test_a_full_disk_that_has_room_again_is_used_again(small_disk: Path) -> None
         filler.unlink()
         outbox.put(parcel("c"), ["siem"])
         assert ids_in(*outbox.claim("siem")) == ["a", "c"]
+
+
+def test_a_full_disk_is_said_where_a_file_is_opened(small_disk: Path) -> None:
+    path = small_disk / "outbox.db"
+    SqliteOutbox(path, min_free=0).close()
+    filler = fill_disk(small_disk / "filler")
+    message = str(refusal(OutboxError, lambda: SqliteOutbox(path)))
+    assert f"outbox {path}: the disk is full; make room, and try again" in message
+    filler.unlink()
+    SqliteOutbox(path).close()
 
 
 def test_a_read_only_disk_is_said(small_disk: Path) -> None:

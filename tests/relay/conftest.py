@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from support.conservation import Relay
 from support.intake import Intake, intake
 from support.outbox import the_law
+from support.places import Place
 from support.relay import RelayProcess, Sink
 from support.sources import store
 
@@ -71,3 +73,17 @@ def relay(tmp_path: Path) -> Iterator[Callable[..., RelayProcess]]:
     for one in made:
         if one.runs:
             one.kill()
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Relay]]:
+    """Makes relays in a folder, with one webhook that takes lines, or with the places given."""
+    made: list[Relay] = []
+
+    def relay(folder: Path, *places: Place, **config: object) -> Relay:
+        made.append(Relay(folder, places or [Place("webhook", "json ndjson")], **config))
+        return made[-1]
+
+    yield relay
+    for one in made:
+        one.close()

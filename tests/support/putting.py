@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+from support.conservation import Relay
 from support.places import TOKEN
 
 
@@ -114,3 +116,37 @@ class Logger(threading.Thread):
             if old.exists():
                 old.rename(self.path.with_name(f"{self.path.name}.{number + 1}"))
         self.path.rename(self.path.with_name(f"{self.path.name}.1"))
+
+
+class Said:
+    """An answer of the intake."""
+
+    def __init__(self, answer: http.client.HTTPResponse) -> None:
+        self.status, self.retry_after = answer.status, answer.headers["Retry-After"]
+        self.body = answer.read().decode()
+
+
+def post(one: Relay, *names: str, size: int = 0) -> Said:
+    body = "\n".join(
+        json.dumps({"type": "t", "data": {"of": name, "text": "x" * size}}) for name in names
+    )
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/x-ndjson"}
+    try:
+        connection.request("POST", "/v1/events", body.encode(), headers)
+        return Said(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def accepted(one: Relay, count: int, mark: str, *, size: int = 0) -> set[str]:
+    names = [f"@{mark}-{number}@" for number in range(count)]
+    for at in range(0, count, 20):
+        assert post(one, *names[at : at + 20], size=size).status == 202
+    return set(names)
+
+
+def stopped(one: Relay) -> None:
+    assert one.process is not None
+    one.process.signal(signal.SIGTERM)
+    assert one.process.wait() == 0, one.process.log.read_text("utf-8")

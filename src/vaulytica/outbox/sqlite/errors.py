@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ _WHY = {
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
     sqlite3.SQLITE_TOOBIG: "the events are too large to be kept together",
 }
+_LEAST = 64 * 1024  # bytes free, without which SQLite cannot open a file
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -31,6 +33,8 @@ def is_of_the_file(error: sqlite3.Error) -> bool:
 def explained(error: sqlite3.Error, path: Path) -> OutboxError:
     """The error to raise instead."""
     code = _code(error)
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):  # it says so of what maps its log
+        code = sqlite3.SQLITE_FULL
     if code in _DAMAGED:
         return OutboxDamagedError(
             f"outbox {path} is damaged ({error}); stop what uses it, and save what can be read: "
@@ -40,6 +44,14 @@ def explained(error: sqlite3.Error, path: Path) -> OutboxError:
         return OutboxInUseError(f"outbox {path}: another program holds it for too long ({error})")
     why = _WHY.get(code)
     return OutboxError(f"outbox {path}: {f'{why} ({error})' if why else error}")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _LEAST
 
 
 @contextmanager
