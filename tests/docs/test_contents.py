@@ -29,6 +29,7 @@ ILLUSTRATIONS = {
         "docs/RELIABILITY.md",
         "figures of one run of the kill tests, which differ from run to run",
     ),
+    ("docs/RELIABILITY.md", "figures of one run of the soak"),
 }
 
 
