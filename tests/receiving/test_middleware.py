@@ -21,6 +21,7 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.integrations.webhook import WebhookConfig, WebhookRetryConfig, WebhookSender
 from vaulytica.receiving import MemorySeenIds, Verified
 from vaulytica.receiving.asgi import SignatureASGIMiddleware
+from vaulytica.receiving.content_length import content_length
 from vaulytica.receiving.fastapi import signed as signed_by
 from vaulytica.receiving.wsgi import SignatureWSGIMiddleware
 
@@ -169,6 +170,28 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve: Callable[.
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         assert b" 413 " in client.recv(4096)
     assert app.got == []
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("0" * 20 + "200000000", 400), ("0" * 9 + "200000000", 413), ("9" * 18, 413), ("1_0", 400), ("-1", 400)],
+)  # fmt: skip
+def test_a_length_is_read_in_one_way(length: str, status: int) -> None:
+    """What the bound is held against is what is read; by WSGI, whose servers hand any text over."""
+    app = App()
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": None}  # which nobody reads
+    answered: list[str] = []
+    guarded = SignatureWSGIMiddleware(app.wsgi, KEY, max_body=1000)
+    guarded(environ, lambda line, _: answered.append(line[:3]))
+    assert answered == [str(status)]
+    assert app.got == []
+
+
+def test_lengths_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        content_length(["5", b"6"])
+    assert content_length([b" 5", "5"]) == 5
+    assert content_length([]) is None
 
 
 def depending(app: App) -> Any:

@@ -79,6 +79,8 @@ def test_chunked_bodies():
         (b"Content-Length: 99999\r\n\r\n", 413),
         (b"Content-Length: x\r\n\r\n", 400),
         (b"Content-Length: -1\r\n\r\n", 400),
+        (b"Content-Length: " + b"0" * 20 + b"2\r\n\r\nab", 400),
+        (b"Content-Length: " + b"9" * 18 + b"\r\n\r\n", 413),
         (b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
         (b"Content-Length: 5\r\n\r\nabc", 400),
         (b"Transfer-Encoding: gzip\r\n\r\n", 400),

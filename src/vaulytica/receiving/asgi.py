@@ -52,9 +52,9 @@ class SignatureASGIMiddleware:
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes | None:
         """All of it, as far as it may be; None if the client has gone."""
-        lengths = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
-        for length in lengths:
-            self._guard.refuse_length(length)
+        self._guard.length(
+            value for name, value in scope["headers"] if name.lower() == b"content-length"
+        )
         body = bytearray()
         more = True
         while more:

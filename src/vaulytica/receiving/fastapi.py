@@ -44,7 +44,7 @@ def signed(
 
 
 async def _body(request: Request, guard: Guard) -> bytes:
-    guard.refuse_length(request.headers.get("content-length"))
+    guard.length(request.headers.getlist("content-length"))
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

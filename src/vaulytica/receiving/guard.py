@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vaulytica.errors import SignatureError, WebhookConfigError
+from vaulytica.receiving.content_length import content_length
 from vaulytica.receiving.replays import LEASE, REMEMBER, Once, refuse_untimed
 from vaulytica.receiving.seen import SeenIds
 from vaulytica.receiving.verification import TOLERANCE, Verifier
@@ -45,13 +46,14 @@ class Guard:
                 raise WebhookConfigError("remember must be twice the tolerance at least")
             self.once = Once(seen, remember=remember, lease=lease)
 
-    def refuse_length(self, length: str | bytes | None) -> None:
-        """Raise `TooLarge` if the Content-Length says so, `BadRequest` if it says nothing sensible."""
-        if length is None or length in ("", b""):
-            return
-        if not length.isascii() or not length.isdigit():
-            raise BadRequest("Content-Length is not a number")
-        self.refuse_size(int(length[:20]))
+    def length(self, given: Iterable[str | bytes]) -> int | None:
+        """What Content-Length says; `TooLarge` if that is too much, `BadRequest` if it cannot be read."""
+        try:
+            length = content_length(given)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        self.refuse_size(length or 0)
+        return length
 
     def refuse_size(self, size: int) -> None:
         """Raise `TooLarge` if a body of so many bytes is."""

@@ -6,6 +6,8 @@ import re
 from email.message import Message
 from typing import BinaryIO
 
+from vaulytica.receiving.content_length import content_length
+
 _MAX_LINE = 8192  # bytes of a chunk's size line, or of a trailer
 
 
@@ -25,11 +27,11 @@ def read_body(stream: BinaryIO, headers: Message, most: int) -> bytes:
         if lengths or coding.strip().lower() != "chunked":
             raise BodyError(400, "Transfer-Encoding must be chunked, and without Content-Length")
         return _chunked(stream, most)
-    if not lengths:
-        return b""
-    if len(set(lengths)) > 1 or not (lengths[0].isascii() and lengths[0].strip().isdigit()):
-        raise BodyError(400, "Content-Length is not a number")
-    return _exactly(stream, int(lengths[0][:20]), most)
+    try:
+        length = content_length(lengths)
+    except ValueError as error:
+        raise BodyError(400, str(error)) from None
+    return _exactly(stream, length or 0, most)
 
 
 def _exactly(stream: BinaryIO, size: int, most: int) -> bytes:

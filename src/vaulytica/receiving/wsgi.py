@@ -55,12 +55,12 @@ class SignatureWSGIMiddleware:
         return self._watched(self._guard.once, environ, start_response)
 
     def _body(self, environ: Environ) -> bytes:
-        length = environ.get("CONTENT_LENGTH") or None
-        self._guard.refuse_length(length)
+        given = environ.get("CONTENT_LENGTH")  # empty is none, by PEP 3333
+        length = self._guard.length([given] if given else [])
         stream = environ["wsgi.input"]
         if length is not None:
-            body: bytes = stream.read(int(length))
-            if len(body) < int(length):
+            body: bytes = stream.read(length)
+            if len(body) < length:
                 raise BadRequest("the body ended early")
             return body
         if environ.get("wsgi.input_terminated"):
