@@ -174,6 +174,7 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             SignatureProblem,
             replays.once,
             seen.SeenIds,
+            seen.Seen,
             seen.MemorySeenIds,
             seen.SQLiteSeenIds,
             seen.SeenIdsFull,

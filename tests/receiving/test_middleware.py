@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import io
 import json
 import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import fastapi
+import pydantic
 import pytest
 
 from support import serving
 from support.signing import secret_of, signed, whsec
 from vaulytica.errors import WebhookConfigError
 from vaulytica.integrations.webhook import WebhookConfig, WebhookRetryConfig, WebhookSender
-from vaulytica.receiving import MemorySeenIds, Verified
+from vaulytica.receiving import MemorySeenIds, Seen, Verified
 from vaulytica.receiving.asgi import SignatureASGIMiddleware
 from vaulytica.receiving.content_length import content_length
 from vaulytica.receiving.fastapi import signed as signed_by
@@ -57,6 +61,12 @@ class App:
         status = self.status(body, scope["vaulytica.verified"])
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
+
+    async def asgi_short(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        self.status(BODY, scope["vaulytica.verified"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
@@ -290,7 +300,7 @@ def test_while_it_is_being_handled_it_may_come_again_later(serve: Callable[..., 
     seen = MemorySeenIds()
     app = App()
     url = serve(app, seen=seen)
-    assert seen.add("claim standard_webhooks e-1", time.time() + 60)
+    seen.claim("standard_webhooks e-1", "another", time.time() + 60)
     status, told = post(url, BODY, now_signed(id="e-1"))
     assert (status, told["ok"]) == (425, False)
     assert app.got == []
@@ -303,6 +313,180 @@ def test_a_store_that_fails_lets_nothing_in(serve: Callable[..., str]) -> None:
     assert app.got == []
 
 
+class Noting(MemorySeenIds):
+    """Fails where a request is to be noted as done."""
+
+    def done(self, id: str, until: float) -> None:
+        raise OSError("fake: the disk is full")
+
+
+def test_where_it_cannot_be_noted_the_sender_is_not_told_that_it_went_well(
+    serve: Callable[..., str],
+) -> None:
+    app = App()
+    url = serve(app, seen=Noting())
+    assert post_or_broken(url, now_signed(id="e-1")) in (0, 500)
+    assert len(app.got) == 1
+
+
+def hang_up(url: str, headers: Any, app: Long) -> None:
+    """Sends a request, and is gone without a word before the answer is there."""
+    where = urlsplit(url)
+    before = len(app.got)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n{lines}\r\n"
+        client.sendall(head.encode() + BODY)
+        end = time.monotonic() + 10
+        while len(app.got) == before and time.monotonic() < end:
+            time.sleep(0.005)
+    app.gone.set()
+
+
+class Long(App):
+    """Answers at length, in parts, to a client that has gone by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = threading.Event()
+
+    def wsgi(self, environ: Any, start_response: Any) -> Any:
+        self.status(BODY, environ["vaulytica.verified"])
+        assert self.gone.wait(10)
+        start_response("200 OK", [])
+        return (b"x" * 100_000 for _ in range(20))
+
+    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        self.status(BODY, scope["vaulytica.verified"])
+        assert await asyncio.to_thread(self.gone.wait, 10)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(20):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_client_that_has_gone_undoes_nothing(serve: Callable[..., str]) -> None:
+    app = Long()
+    url = serve(app, seen=MemorySeenIds())
+    headers = now_signed(id="e-1")
+    hang_up(url, headers, app)
+    end = time.monotonic() + 10
+    while (told := post(url, BODY, headers))[0] == 425 and time.monotonic() < end:
+        time.sleep(0.005)
+    assert told[0] == 200
+    assert "handled already" in told[1]["error"]
+    assert len(app.got) == 1
+
+
+def test_asgi_where_writing_raises_what_was_said_counts() -> None:
+    seen = MemorySeenIds()
+    app = App()
+
+    async def get() -> Any:
+        return {"type": "http.request", "body": BODY}
+
+    async def broken(_: Any) -> None:
+        raise OSError("fake: gone")
+
+    headers = [(name.encode(), value.encode()) for name, value in now_signed(id="e-1")]
+    guarded = SignatureASGIMiddleware(app.asgi_short, KEY, seen=seen)
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(guarded({"type": "http", "headers": headers}, get, broken))
+    assert seen.claim("standard_webhooks e-1", "t", time.time() + 1) is Seen.DONE
+
+
+def test_wsgi_an_app_that_fails_in_the_middle_of_its_answer_has_failed() -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        raise RuntimeError("fake")
+
+    seen = MemorySeenIds()
+    guarded = SignatureWSGIMiddleware(app, KEY, seen=seen)
+    with pytest.raises(RuntimeError, match="fake"):
+        list(guarded(environ_of(now_signed(id="e-1")), lambda *_: None))
+    assert len(seen) == 0
+
+
+def environ_of(headers: Any, **more: Any) -> dict[str, Any]:
+    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
+    return {**named, "CONTENT_LENGTH": str(len(BODY)), "wsgi.input": io.BytesIO(BODY), **more}
+
+
+def test_wsgi_an_app_sees_a_chunked_body_as_one_with_a_length() -> None:
+    """Servers that end the stream themselves say so, and leave the length out."""
+    got: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        got.append(environ)
+        start_response("200 OK", [])
+        return []
+
+    environ = environ_of(now_signed(), HTTP_TRANSFER_ENCODING="chunked")
+    del environ["CONTENT_LENGTH"]
+    environ["wsgi.input_terminated"] = True
+    list(SignatureWSGIMiddleware(app, KEY)(environ, lambda *_: None))
+    (seen,) = got
+    assert seen["CONTENT_LENGTH"] == str(len(BODY))
+    assert "HTTP_TRANSFER_ENCODING" not in seen
+    assert seen["wsgi.input"].read() == BODY
+
+
+# --- FastAPI's dependency.
+
+
+class Event(pydantic.BaseModel):
+    a: int
+
+
+@pytest.mark.parametrize("is_included", [False, True])
+def test_fastapi_a_route_whose_own_validation_fails_has_failed(is_included: bool) -> None:
+    got: list[int] = []
+    dependency = fastapi.Depends(signed_by(KEY, seen=MemorySeenIds()))
+    router = fastapi.APIRouter()
+
+    @router.post("/hook")
+    def hook(x_count: Annotated[int, fastapi.Header()], verified: Verified = dependency) -> None:
+        got.append(x_count)
+
+    headers = dict(now_signed(id="e-1"))
+    with serving.asgi(served(router, is_included)) as url:
+        assert post(url, BODY, {**headers, "X-Count": "many"})[0] == 422
+        assert post(url, BODY, {**headers, "X-Count": "3"})[0] == 200
+        assert post(url, BODY, {**headers, "X-Count": "4"})[1]["detail"].startswith("this request")
+    assert got == [3]
+
+
+@pytest.mark.parametrize("is_included", [False, True])
+def test_fastapi_a_route_that_reads_its_body_itself_is_refused(is_included: bool) -> None:
+    """FastAPI would have read it, of any size, before the dependency is asked."""
+    got: list[Event] = []
+    dependency = fastapi.Depends(signed_by(KEY))
+    router = fastapi.APIRouter()
+
+    @router.post("/hook")
+    def hook(event: Event, verified: Verified = dependency) -> None:
+        got.append(event)
+
+    with serving.asgi(served(router, is_included)) as url:
+        headers = {**dict(now_signed()), "Content-Type": "application/json"}
+        assert post_or_broken(url, headers) == 500
+    assert got == []
+
+
+def served(router: fastapi.APIRouter, is_included: bool) -> Any:
+    """The router's routes, included in an app or as its own."""
+    api = fastapi.FastAPI()
+    if is_included:
+        api.include_router(router)
+    else:
+        for route in router.routes:
+            api.router.routes.append(route)
+    return api
+
+
 # --- Wrong use.
 
 
@@ -313,6 +497,12 @@ def test_wrong_settings_raise_when_it_is_made(middleware: Any) -> None:
         {"secrets": KEY, "scheme": "rot13"},
         {"secrets": "fake-text", "scheme": "github", "seen": MemorySeenIds()},
         {"secrets": KEY, "seen": MemorySeenIds(), "remember": 300},
+        {"secrets": KEY, "seen": MemorySeenIds(), "remember": float("nan")},
+        {"secrets": KEY, "seen": MemorySeenIds(), "lease": 0},
+        {"secrets": KEY, "seen": MemorySeenIds(), "lease": -1},
+        {"secrets": KEY, "max_body": -1},
+        {"secrets": KEY, "max_body": "x"},
+        {"secrets": KEY, "tolerance": "300"},
     ):
         with pytest.raises(WebhookConfigError):
             middleware(None, **wrong)

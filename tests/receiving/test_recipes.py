@@ -117,9 +117,25 @@ def test_a_body_that_was_changed_and_a_replay_do_not(module: Any, url: str) -> N
 
 @EACH
 def test_what_cannot_be_handled_may_come_again(module: Any, url: str) -> None:
-    headers = signed("standard_webhooks", KEY, b"no JSON", now=time.time())
+    class Full(list[Any]):
+        def append(self, _: Any) -> None:
+            raise OSError("fake: no room")
+
+    module.events = Full()
+    headers = signed("standard_webhooks", KEY, b'{"n": 1}', now=time.time())
     for _ in range(2):
-        assert post(url, b"no JSON", headers) == 500
+        assert post(url, b'{"n": 1}', headers) == 500
+    module.events = []
+    for _ in range(2):
+        assert post(url, b'{"n": 1}', headers) == 200
+    assert module.events == [{"n": 1}]
+
+
+@EACH
+def test_what_is_signed_and_no_json_need_not_come_again(module: Any, url: str) -> None:
+    for body in (b"no JSON", b"\xff", b""):
+        headers = signed("standard_webhooks", KEY, body, now=time.time())
+        assert post(url, body, headers) == 400
     assert module.events == []
 
 

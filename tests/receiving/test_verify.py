@@ -196,8 +196,10 @@ def test_the_time_may_be_off_by_the_tolerance(scheme: str, off: int, tolerance: 
         )
 
 
-@pytest.mark.parametrize("tolerance", [0, -1, float("nan"), float("inf"), 8 * 86400])
-def test_a_tolerance_that_is_none_is_refused(tolerance: float) -> None:
+@pytest.mark.parametrize(
+    "tolerance", [0, -1, float("nan"), float("inf"), 8 * 86400, None, "300", True]
+)
+def test_a_tolerance_that_is_none_is_refused(tolerance: Any) -> None:
     with pytest.raises(WebhookConfigError, match="tolerance"):
         verify({}, b"", whsec("key"), tolerance)
 
@@ -385,7 +387,10 @@ def test_the_first_scheme_allowed_decides() -> None:
         ("", None, "missing or empty"),
         ([], None, "missing or empty"),
         (["fake", " "], "stripe", "missing or empty"),
-        ([b"fake"], "stripe", "missing or empty"),
+        ([b"fake"], "stripe", "each is text .str., and one of them is bytes"),
+        (b"fake", None, "each is text .str., and one of them is bytes"),
+        (None, None, "none is given"),
+        (["fake", None], "stripe", "missing or empty"),
         ("fake-\ud800", "stripe", "Unicode"),
         ("fake", "rot13", "known are standard_webhooks, stripe, slack, github, hmac_sha256"),
         ("fake", "standard_webhooks", "begins with whsec_"),

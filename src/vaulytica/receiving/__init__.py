@@ -2,12 +2,13 @@
 
 from vaulytica.errors import SignatureError, SignatureProblem
 from vaulytica.receiving.replays import once
-from vaulytica.receiving.seen import MemorySeenIds, SeenIds, SeenIdsFull, SQLiteSeenIds
+from vaulytica.receiving.seen import MemorySeenIds, Seen, SeenIds, SeenIdsFull, SQLiteSeenIds
 from vaulytica.receiving.verification import Verified, Verifier, verify
 
 __all__ = [
     "MemorySeenIds",
     "SQLiteSeenIds",
+    "Seen",
     "SeenIds",
     "SeenIdsFull",
     "SignatureError",

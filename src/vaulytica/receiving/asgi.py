@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from vaulytica.receiving.guard import VERIFIED, Guard, Refusal, answer
-from vaulytica.receiving.replays import Once
-from vaulytica.receiving.verification import Verified
+from vaulytica.receiving.replays import Handling
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,16 +38,22 @@ class SignatureASGIMiddleware:
             if body is None:
                 return
             verified = self._guard.verifier.verify(scope["headers"], body)
-            if self._guard.once is not None:
-                await asyncio.to_thread(self._guard.once.begin, verified)
+            once = self._guard.once
+            handling = None if once is None else await asyncio.to_thread(once.begin, verified)
         except Refusal as error:
             await _refuse(error, scope, send)
             return
         inner = {**scope, VERIFIED: verified}
-        if self._guard.once is None:
+        if handling is None:
             await self._app(inner, _replayed(body, receive), send)
-        else:
-            await self._watched(self._guard.once, inner, _replayed(body, receive), send)
+            return
+        answering = _Answering(handling, send)
+        try:
+            await self._app(inner, _replayed(body, receive), answering.send)
+        except BaseException:
+            await answering.end(is_over=False)
+            raise
+        await answering.end(is_over=True)
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes | None:
         """All of it, as far as it may be; None if the client has gone."""
@@ -66,24 +71,51 @@ class SignatureASGIMiddleware:
             self._guard.refuse_size(len(body))
         return bytes(body)
 
-    async def _watched(
-        self, once: Once, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
-        verified: Verified = scope[VERIFIED]
-        status = 500
 
-        async def watching(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
+class _Answering:
+    """Passes the app's answer on; when it is whole, what it says of the request is noted, and then it is sent.
 
-        is_done = False
+    So where the noting fails, its sender is not told 2xx. A client that has gone undoes nothing: what
+    the app said counts, not whether it was heard.
+    """
+
+    def __init__(self, handling: Handling, send: Send) -> None:
+        self._handling = handling
+        self._send = send
+        self._status = 500
+        self._start: Message | None = None  # held back until more of the answer is there
+        self._is_noted = False
+        self._is_gone = False
+
+    async def send(self, message: Message) -> None:
+        """What the app calls."""
+        if message["type"] == "http.response.start":
+            self._status, self._start = message["status"], message
+            return
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._note(200 <= self._status < 300)
         try:
-            await self._app(scope, receive, watching)
-            is_done = 200 <= status < 300
-        finally:
-            await asyncio.to_thread(once.done if is_done else once.failed, verified)
+            await self._flush()
+            await self._send(message)
+        except BaseException:
+            self._is_gone = True
+            raise
+
+    async def end(self, *, is_over: bool) -> None:
+        """The app has returned, or raised."""
+        await self._note(200 <= self._status < 300 and (is_over or self._is_gone))
+        if is_over:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._start is not None:
+            start, self._start = self._start, None
+            await self._send(start)
+
+    async def _note(self, is_done: bool) -> None:
+        if not self._is_noted:
+            self._is_noted = True
+            await asyncio.to_thread(self._handling.done if is_done else self._handling.failed)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import HTTPException, Request
 
+from vaulytica.errors import WebhookConfigError
 from vaulytica.receiving.guard import Guard, Refusal, answer
 from vaulytica.receiving.verification import Verified
 
@@ -25,8 +26,8 @@ def signed(
     async def verified(request: Request) -> AsyncIterator[Verified]:
         try:
             found = guard.verifier.verify(request.headers.raw, await _body(request, guard))
-            if guard.once is not None:
-                await asyncio.to_thread(guard.once.begin, found)
+            once = guard.once
+            handling = None if once is None else await asyncio.to_thread(once.begin, found)
         except Refusal as error:
             status, headers, _ = answer(error)
             more = {name: value for name, value in headers if not name.startswith("Content-")}
@@ -36,14 +37,18 @@ def signed(
             yield found
             is_done = True
         finally:
-            if guard.once is not None:
-                step = guard.once.done if is_done else guard.once.failed
-                await asyncio.to_thread(step, found)
+            if handling is not None:
+                await asyncio.to_thread(handling.done if is_done else handling.failed)
 
     return verified
 
 
 async def _body(request: Request, guard: Guard) -> bytes:
+    if getattr(request.scope.get("route"), "body_field", None) is not None:
+        raise WebhookConfigError(
+            "signed: this route takes its body as a parameter, so FastAPI reads all of it before "
+            "any signature is looked at; read Verified.body instead, or use the middleware"
+        )
     guard.length(request.headers.getlist("content-length"))
     body = bytearray()
     async for chunk in request.stream():

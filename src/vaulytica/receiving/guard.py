@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from vaulytica.errors import SignatureError, WebhookConfigError
+from vaulytica.errors import SignatureError
 from vaulytica.receiving.content_length import content_length
 from vaulytica.receiving.replays import LEASE, REMEMBER, Once, refuse_untimed
 from vaulytica.receiving.seen import SeenIds
+from vaulytica.receiving.settings import size
 from vaulytica.receiving.verification import TOLERANCE, Verifier
 
 VERIFIED = (
@@ -38,13 +39,11 @@ class Guard:
         self.verifier = Verifier(
             secrets, scheme=scheme, tolerance=tolerance, hmac_header=hmac_header
         )
-        self.max_body = max_body
+        self.max_body = size("max_body", max_body)
         self.once = None
         if seen is not None:
             refuse_untimed(self.verifier.schemes)
-            if remember < 2 * tolerance:
-                raise WebhookConfigError("remember must be twice the tolerance at least")
-            self.once = Once(seen, remember=remember, lease=lease)
+            self.once = Once(seen, remember=remember, lease=lease, tolerance=tolerance)
 
     def length(self, given: Iterable[str | bytes]) -> int | None:
         """What Content-Length says; `TooLarge` if that is too much, `BadRequest` if it cannot be read."""

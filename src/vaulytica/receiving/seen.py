@@ -6,24 +6,35 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+_STALE = 64  # entries of a heap that are worth no cleaning
+
+
+class Seen(Enum):
+    """What a store knows of an id."""
+
+    NEW = "new"
+    CLAIMED = "claimed"
+    DONE = "done"
+
 
 class SeenIds(Protocol):
-    """Remembers ids, each until a moment in seconds since 1970; shared by all who receive for one endpoint.
+    """One entry an id, claimed or done, until a moment in seconds since 1970; shared by all who receive.
 
     What is raised here makes the request fail, so that its sender tries again.
     """
 
-    def add(self, id: str, until: float) -> bool:
-        """Remember it, and whether it was new; of those who add one at the same time, one is told so."""
+    def claim(self, id: str, token: str, until: float) -> Seen:
+        """Claim it for `token` where it is `NEW`, and say what it was; of many at once, one is told `NEW`."""
 
-    def has(self, id: str) -> bool:
-        """Whether it is remembered."""
+    def done(self, id: str, until: float) -> None:
+        """Its entry, whosever it is, becomes done; there is room for that, as there was for the claim."""
 
-    def discard(self, id: str) -> None:
-        """Forget it, if it is there."""
+    def release(self, id: str, token: str) -> None:
+        """Forget it if it is claimed for `token`, and only then: the claim may have lapsed, and be another's."""
 
 
 class SeenIdsFull(Exception):
@@ -31,47 +42,53 @@ class SeenIdsFull(Exception):
 
 
 class MemorySeenIds:
-    """In this process: for one process, and no longer than it lives. Holds `most` ids at most."""
+    """In this process: for one process, and no longer than it lives. Claims no more than `most` ids."""
 
     def __init__(self, most: int = 100_000, *, clock: Callable[[], float] = time.time) -> None:
         self._most = most
         self._clock = clock
-        self._until: dict[str, float] = {}
-        self._ends: list[tuple[float, str]] = []  # a heap; those discarded stay until their time
+        self._entries: dict[str, tuple[float, str | None]] = {}  # until, and whose; None: done
+        self._ends: list[tuple[float, str]] = []  # a heap; what changed since stays for a while
         self._lock = threading.Lock()
 
-    def add(self, id: str, until: float) -> bool:
+    def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; `SeenIdsFull` where there is no room."""
         with self._lock:
             self._forget()
-            if id in self._until:
-                return False
-            if len(self._ends) >= self._most:
+            if id in self._entries:
+                return Seen.DONE if self._entries[id][1] is None else Seen.CLAIMED
+            if len(self._entries) >= self._most:
                 raise SeenIdsFull(f"{self._most} ids are remembered, and no more fit")
-            self._until[id] = until
-            heapq.heappush(self._ends, (until, id))
-            return True
+            self._keep(id, until, token)
+            return Seen.NEW
 
-    def has(self, id: str) -> bool:
+    def done(self, id: str, until: float) -> None:
+        """See `SeenIds`; never without room."""
+        with self._lock:
+            self._keep(id, until, None)
+
+    def release(self, id: str, token: str) -> None:
         """See `SeenIds`."""
         with self._lock:
-            self._forget()
-            return id in self._until
+            if id in self._entries and self._entries[id][1] == token:
+                del self._entries[id]
 
-    def discard(self, id: str) -> None:
-        """See `SeenIds`."""
-        with self._lock:
-            self._until.pop(id, None)
+    def _keep(self, id: str, until: float, token: str | None) -> None:
+        self._entries[id] = (until, token)
+        heapq.heappush(self._ends, (until, id))
+        if len(self._ends) > 2 * len(self._entries) + _STALE:
+            self._ends = [(until, id) for id, (until, _) in self._entries.items()]
+            heapq.heapify(self._ends)
 
     def _forget(self) -> None:
         now = self._clock()
         while self._ends and self._ends[0][0] <= now:
             until, id = heapq.heappop(self._ends)
-            if self._until.get(id) == until:
-                del self._until[id]
+            if id in self._entries and self._entries[id][0] == until:
+                del self._entries[id]
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._entries)
 
 
 class SQLiteSeenIds:
@@ -87,36 +104,41 @@ class SQLiteSeenIds:
         )
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute(
-            "CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS seen_ids "  # without a token: done
+            "(id TEXT PRIMARY KEY, until REAL NOT NULL, token TEXT) WITHOUT ROWID"
         )
-        self._database.execute("CREATE INDEX IF NOT EXISTS seen_until ON seen (until)")
+        self._database.execute("CREATE INDEX IF NOT EXISTS seen_ids_until ON seen_ids (until)")
 
-    def add(self, id: str, until: float) -> bool:
+    def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; one statement decides, also between processes."""
         now = self._clock()
-        added = self._run(
-            "INSERT INTO seen (id, until) VALUES (?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET until = excluded.until WHERE until <= ?",
-            (id, until, now),
-        )
-        self._run("DELETE FROM seen WHERE until <= ?", (now,))
-        return added == 1
-
-    def has(self, id: str) -> bool:
-        """See `SeenIds`."""
-        query = "SELECT 1 FROM seen WHERE id = ? AND until > ?"
         with self._lock:
-            return self._database.execute(query, (id, self._clock())).fetchone() is not None
+            claimed = self._database.execute(
+                "INSERT INTO seen_ids (id, until, token) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
+                "SET until = excluded.until, token = excluded.token WHERE until <= ?",
+                (id, until, token, now),
+            ).rowcount
+            self._database.execute("DELETE FROM seen_ids WHERE until <= ?", (now,))
+            if claimed == 1:
+                return Seen.NEW
+            row = self._database.execute(
+                "SELECT token FROM seen_ids WHERE id = ?", (id,)
+            ).fetchone()
+        return Seen.DONE if row == (None,) else Seen.CLAIMED  # no row: it ended just now
 
-    def discard(self, id: str) -> None:
+    def done(self, id: str, until: float) -> None:
         """See `SeenIds`."""
-        self._run("DELETE FROM seen WHERE id = ?", (id,))
+        self._run("INSERT OR REPLACE INTO seen_ids (id, until) VALUES (?, ?)", (id, until))
+
+    def release(self, id: str, token: str) -> None:
+        """See `SeenIds`."""
+        self._run("DELETE FROM seen_ids WHERE id = ? AND token = ?", (id, token))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._database.close()
 
-    def _run(self, statement: str, arguments: tuple[object, ...]) -> int:
+    def _run(self, statement: str, arguments: tuple[object, ...]) -> None:
         with self._lock:
-            return self._database.execute(statement, arguments).rowcount
+            self._database.execute(statement, arguments)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from vaulytica.errors import SignatureError, SignatureProblem, WebhookConfigError
 from vaulytica.receiving.headers import GivenHeaders, Headers
+from vaulytica.receiving.settings import seconds
 from vaulytica.receiving.signatures import TIMED, UNTIMED, Key, Scheme, hmac_sha256
 
 TOLERANCE = 300.0  # seconds, as Standard Webhooks, Stripe and Slack have it
@@ -20,7 +21,8 @@ SCHEMES = (*TIMED, *UNTIMED)
 class Verified:
     """A request whose signature is right. `body` is what was signed; `secret` the place of the one that fits.
 
-    `id` and `timestamp` (seconds since 1970) are None where the scheme signs none.
+    `id` and `timestamp` (seconds since 1970) are None where the scheme signs none. `tolerance`: how many
+    seconds the time might have been off.
     """
 
     scheme: str
@@ -29,6 +31,7 @@ class Verified:
     secret: int
     body: bytes = field(repr=False)
     signature: str = field(repr=False)
+    tolerance: float = TOLERANCE
 
 
 class Verifier:
@@ -46,9 +49,9 @@ class Verifier:
         tolerance: float = TOLERANCE,
         hmac_header: str = "X-Signature",
     ) -> None:
-        if not 0 < tolerance <= _LONGEST_TOLERANCE or math.isnan(tolerance):
-            raise WebhookConfigError("tolerance must be seconds above 0, a week at most")
-        self.tolerance = tolerance
+        self.tolerance = seconds("tolerance", tolerance)
+        if tolerance > _LONGEST_TOLERANCE:
+            raise WebhookConfigError("tolerance must be a week of seconds at most")
         names = (scheme,) if isinstance(scheme, str) else tuple(scheme or ())
         self._schemes = _with_keys(_known(names, hmac_header), _given(secrets), names)
         self._names = {name for it, _ in self._schemes.values() for name in it.headers}
@@ -73,7 +76,9 @@ class Verifier:
         matches = [(key.position, key.matches(claim, body)) for key in keys]  # all, always
         for position, signature in matches:
             if signature is not None:
-                return Verified(name, claim.id, claim.timestamp, position, body, signature)
+                return Verified(
+                    name, claim.id, claim.timestamp, position, body, signature, self.tolerance
+                )
         raise SignatureError(
             SignatureProblem.NO_MATCH, f"no signature of {name} matches this body and any secret"
         )
@@ -118,10 +123,18 @@ def verify(
     return verifier.verify(headers, body, now=now)
 
 
-def _given(secrets: str | Sequence[str]) -> list[str]:
-    given = [secrets] if isinstance(secrets, str) else list(secrets)
-    if not given or not all(isinstance(secret, str) and secret.strip() for secret in given):
+def _given(secrets: Any) -> list[str]:
+    if secrets is None:
+        raise WebhookConfigError("secrets: none is given; is the variable set that it comes from?")
+    given: list[Any] = [secrets] if isinstance(secrets, (str, bytes)) else list(secrets)
+    if not given or any(secret is None or not secret for secret in given):
         raise WebhookConfigError("secrets: one is missing or empty")
+    for secret in given:
+        if not isinstance(secret, str):
+            kind = type(secret).__name__
+            raise WebhookConfigError(f"secrets: each is text (str), and one of them is {kind}")
+        if not secret.strip():
+            raise WebhookConfigError("secrets: one is missing or empty")
     if any("\ud800" <= character <= "\udfff" for secret in given for character in secret):
         raise WebhookConfigError("secrets: one is not valid Unicode")
     return given

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from vaulytica.receiving.guard import VERIFIED, BadRequest, Guard, Refusal, answer
-from vaulytica.receiving.replays import Once
+from vaulytica.receiving.replays import Handling
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Any], Iterable[bytes]]
@@ -36,8 +36,8 @@ class SignatureWSGIMiddleware:
         try:
             body = self._body(environ)
             verified = self._guard.verifier.verify(_headers(environ), body)
-            if self._guard.once is not None:
-                self._guard.once.begin(verified)
+            once = self._guard.once
+            handling = None if once is None else once.begin(verified)
         except Refusal as error:
             status, headers, text = answer(error)
             given = [pair for pair in headers if pair[0] != "Connection"]  # the server's, in WSGI
@@ -50,9 +50,9 @@ class SignatureWSGIMiddleware:
             VERIFIED: verified,
         }
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-        if self._guard.once is None:
+        if handling is None:
             return self._app(environ, start_response)
-        return self._watched(self._guard.once, environ, start_response)
+        return self._watched(handling, environ, start_response)
 
     def _body(self, environ: Environ) -> bytes:
         given = environ.get("CONTENT_LENGTH")  # empty is none, by PEP 3333
@@ -71,8 +71,14 @@ class SignatureWSGIMiddleware:
             raise LengthRequired("a Content-Length is needed")
         return b""
 
-    def _watched(self, once: Once, environ: Environ, start_response: Any) -> Iterator[bytes]:
-        """The app's answer; whether it went well is known at its end."""
+    def _watched(
+        self, handling: Handling, environ: Environ, start_response: Any
+    ) -> Iterator[bytes]:
+        """The app's answer; its last part is held back until what it says of the request is noted.
+
+        So where the noting fails, its sender is not told 2xx. A client that has gone undoes nothing:
+        what the app said counts, not whether it was heard.
+        """
         status = 500
 
         def watching(line: str, *arguments: Any, **more: Any) -> Any:
@@ -80,18 +86,29 @@ class SignatureWSGIMiddleware:
             status = int(line[:3])
             return start_response(line, *arguments, **more)
 
-        is_done = False
+        held: list[bytes] = []
         try:
             parts = self._app(environ, watching)
             try:
-                yield from parts
+                for part in parts:
+                    yield from held
+                    held = [part]
             finally:
                 close = getattr(parts, "close", None)
                 if close is not None:
                     close()
-            is_done = 200 <= status < 300
-        finally:
-            (once.done if is_done else once.failed)(environ[VERIFIED])
+        except GeneratorExit:  # from the server: nobody listens any more
+            _note(handling, status)
+            raise
+        except BaseException:
+            handling.failed()
+            raise
+        _note(handling, status)
+        yield from held
+
+
+def _note(handling: Handling, status: int) -> None:
+    (handling.done if 200 <= status < 300 else handling.failed)()
 
 
 def _headers(environ: Environ) -> Iterator[tuple[str, str]]:
