@@ -19,6 +19,7 @@ from vaulytica.driver.sync import Driver
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.memory import MemoryTransport
 
+_CONTROL = ("\r\n", "\n", "\r", "\x00", "\x7f")
 _NOW = 1761739200.0
 _REQUEST = Request(
     "https://siem.example.com/hook?x=1",
@@ -32,12 +33,14 @@ _REQUEST = Request(
 class AuthCase:
     """How a scheme is made, the secrets it is made with, and what answers it wants before it sends.
 
-    `before`: such as a token; none where the scheme sends at once.
+    `before`: such as a token; none where the scheme sends at once. `make_with`, if given, makes it with
+    another secret, and is tried with secrets that no header can hold.
     """
 
     make: Callable[[], Auth] = field(repr=False)
     secrets: Sequence[str] = field(default=(), repr=False)
     before: Sequence[Response] = ()
+    make_with: Callable[[str], Auth] | None = field(default=None, repr=False)
 
 
 def fits_the_port(case: AuthCase) -> None:
@@ -109,12 +112,18 @@ def shares_nothing(case: AuthCase) -> None:
 
 
 def writes_no_control_character(case: AuthCase) -> None:
-    """In no header, of no request."""
-    transport = MemoryTransport([*case.before, Response(200)])
-    Driver(transport).run(case.make().flow(_REQUEST, _NOW))
-    for request in transport.requests:
-        for pair in request.headers:
-            assert not any(c < " " or c == "\x7f" for part in pair for c in part)
+    """In no header, of no request; a secret that holds one is refused when the scheme is made, or encoded."""
+    made = [case.make()]
+    for control in _CONTROL if case.make_with is not None else ():
+        with contextlib.suppress(ValueError):  # which a WebhookConfigError is
+            assert case.make_with is not None
+            made.append(case.make_with(f"fake{control}X-Forged: 1"))
+    for auth in made:
+        transport = MemoryTransport([*case.before, Response(200)])
+        Driver(transport).run(auth.flow(_REQUEST, _NOW))
+        for request in transport.requests:
+            for pair in request.headers:
+                assert not any(c < " " or c == "\x7f" for part in pair for c in part)
 
 
 def names_its_secrets(case: AuthCase) -> None:

@@ -165,6 +165,31 @@ def test_a_law_finds_who_breaks_it(fault: str, law: Callable[[AuthCase], None]) 
         law(AuthCase(make, [SECRET]))
 
 
+class Unchecked:
+    """Writes its key into a header as it is, as a scheme of one's own may."""
+
+    name, header_names = "unchecked", ("X-Key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def flow(self, request: Request, now: float) -> Flow[Response]:
+        return (yield Send(request.with_headers(("X-Key", self._key))))
+
+    def secrets(self) -> Sequence[str]:
+        return (self._key,)
+
+
+def test_the_law_of_control_characters_tries_secrets_that_hold_some() -> None:
+    law = testing.writes_no_control_character
+    case = AuthCase(lambda: Unchecked(SECRET), [SECRET])
+    law(case)
+    with pytest.raises(AssertionError):
+        law(AuthCase(case.make, [SECRET], make_with=Unchecked))
+    bearer = SCHEMES.load("bearer_token")
+    law(AuthCase(lambda: bearer(SECRET), [SECRET], make_with=bearer))
+
+
 # --- Fails closed.
 
 

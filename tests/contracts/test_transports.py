@@ -71,6 +71,21 @@ def test_headers_arrive_as_given(curl: Under, serve: Serve) -> None:
         assert (first.header(name), second.header(name)) == (None, None)
 
 
+@pytest.mark.parametrize("control", ["\r\n", "\n", "\r", "\0", "\x1f", "\x7f"], ids=repr)
+def test_control_characters_in_a_header_are_refused_and_nothing_sent(
+    control: str, curl: Under, serve: Serve
+) -> None:
+    """Whoever made it: a scheme of one's own is not held to our checks before."""
+    server = serve(replies(OK))
+    for forged in (("X-Key", f"fake{control}X-Forged: 1"), (f"X-Key: a{control}X-Forged", "1")):
+        with pytest.raises(TransportFailure, match="a header holds a control character") as caught:
+            curl.send(to(server, headers=(("X-Tab", "a\tb"), forged)))
+        assert (caught.value.kind, caught.value.retryable) == (FailureKind.REQUEST, False)
+        assert "fake" not in str(caught.value)
+    assert server.connections == 0
+    assert curl.send(to(server, headers=(("X-Tab", "a\tb"),))).status == 200
+
+
 def test_the_url_is_asked_for_as_it_is(curl: Under, serve: Serve) -> None:
     server = serve(replies(OK))
     for target in ("/", "/a/../b/./c", "/a//b", "/%2e%2E/x?y=%20&z=1+2", "/?", "/;p=1"):

@@ -122,6 +122,19 @@ def test_every_new_connection_is_judged_anew(serve: Serve, sender_of: SenderOf) 
     assert server.connections == 3
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "0.0", "[::ffff:0.0.0.0]"])
+def test_deny_of_loopback_holds_for_the_unspecified_address_too(
+    host: str, server: Faulty, sender_of: SenderOf
+) -> None:
+    """To connect to it is to connect to this machine."""
+    deny = {"deny": ["127.0.0.0/8", "::1/128"]}
+    text = refused(sender_of(f"http://{host}:{server.port}/", egress=deny))
+    assert "leads to 127.0.0.1, which is in deny 127.0.0.0/8" in text
+    text = refused(sender_of(f"http://[::]:{server.port}/", egress=deny))
+    assert "leads to ::1, which is in deny ::1/128" in text
+    assert server.connections == 0
+
+
 def test_deny_wins_over_allow(server: Faulty, sender_of: SenderOf) -> None:
     egress = {"allow": ["127.0.0.0/8"], "deny": ["127.0.0.1"]}
     text = refused(sender_of(server.url, egress=egress))

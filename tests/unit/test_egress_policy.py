@@ -186,6 +186,25 @@ def test_deny_wins_over_allow() -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::ffff:0.0.0.0", "127.0.0.1"),
+        ("::", "::1"),
+        ("::", "127.0.0.1"),  # as an IPv4-compatible address
+        ("64:ff9b::", "127.0.0.1"),
+        ("2002::", "127.0.0.1"),
+    ],
+)
+def test_an_unspecified_address_leads_to_this_machine(address: str, here: str) -> None:
+    rule = EgressPolicy(deny=[here]).refusal(address)
+    assert rule is not None
+    assert f"leads to {here}, which is in deny {here}" in rule
+    assert EgressPolicy(deny=["10.0.0.0/8"]).refusal(address) is None
+    assert EgressPolicy(deny=[here]).refusal("0.1.2.3") is None
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "::ffff:10.0.0.1",

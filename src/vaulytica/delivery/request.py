@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import FailureKind, TransportFailure, WebhookConfigError
 
 # How much of an answer is read: enough for any error text, little enough for any endless body.
 MAX_ANSWER_BYTES = 64 * 1024
@@ -135,6 +135,13 @@ class Probe(msgspec.Struct, frozen=True):
 
     address: str
     certificate: Certificate | None = None
+
+
+def refuse_control_characters(lines: Iterable[str]) -> None:
+    """Headers about to be sent, whoever made them: one look for all; raises `TransportFailure`."""
+    if _FORBIDDEN_IN_VALUE.search("\t".join(lines)):
+        text = "the request could not be made: a header holds a control character (CR, LF, NUL…)"
+        raise TransportFailure(FailureKind.REQUEST, text, retryable=False)
 
 
 def checked_header(name: str, value: str, what: str = "header") -> Header:

@@ -13,7 +13,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from vaulytica.errors import FailureKind, TransportFailure, WebhookConfigError
-from vaulytica.transport.special_ranges import Address, Network, embedded, special_range, unmapped
+from vaulytica.transport.special_ranges import (
+    Address,
+    Network,
+    embedded,
+    loopback_of,
+    special_range,
+    unmapped,
+)
 
 PUBLIC = "public"
 
@@ -44,7 +51,7 @@ class EgressPolicy:
         except ValueError:
             return f"{address} is no IP address"
         target = unmapped(literal)
-        for each in (literal, target, *embedded(target)):
+        for each in _all_reached_by(literal, target):
             if (network := _holding(self._deny, each)) is not None:
                 leads = "" if each == literal else f" leads to {each}, which"
                 return f"{address}{leads} is in deny {network}"
@@ -54,6 +61,12 @@ class EgressPolicy:
             return f"{address} is in none of allow"
         special = special_range(target)
         return None if special is None else f"{address} is not public: {special}"
+
+
+def _all_reached_by(literal: Address, target: Address) -> list[Address]:
+    """The address as given and as connected to, and what either may lead to."""
+    found = [literal, target, *embedded(target)]
+    return [*found, *(here for each in found for here in loopback_of(each))]
 
 
 def _networks(words: Iterable[str], name: str) -> list[Network]:

@@ -21,6 +21,7 @@ from vaulytica.delivery.request import (
     Probe,
     Request,
     Response,
+    refuse_control_characters,
 )
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_by_proxy, failure_of
@@ -79,6 +80,7 @@ class Exchange:
             self._method = request.method
         # "Expect:" keeps libcurl from asking first (100-continue) before a large body.
         lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+        refuse_control_characters(lines)
         lines.append("Expect:")
         if self._host is not None and all(name.lower() != "host" for name, _ in request.headers):
             lines.append(self._host)

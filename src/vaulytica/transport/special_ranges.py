@@ -73,6 +73,10 @@ _BY_WAY_OF = (_NAT64, _6TO4, _TEREDO)
 # These may, too: for deny-lists. Where the local NAT64's address is depends on its prefix (RFC 6052, 2.2).
 _LAST_32_BITS = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+_THIS_MACHINE: dict[int, Address] = {
+    4: ipaddress.IPv4Address("127.0.0.1"),
+    6: ipaddress.IPv6Address("::1"),
+}
 _ISATAP = (0x00005EFE, 0x02005EFE)  # the interface identifier's first half, RFC 5214, 6.1
 
 
@@ -80,6 +84,11 @@ def unmapped(address: Address) -> Address:
     """The address as it is connected to: an IPv4-mapped one is IPv4 on the wire."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped
+
+
+def loopback_of(address: Address) -> list[Address]:
+    """Where an unspecified address leads: to connect to 0.0.0.0 or :: is to connect to this machine."""
+    return [_THIS_MACHINE[address.version]] if address.is_unspecified else []
 
 
 def embedded(address: Address) -> list[ipaddress.IPv4Address]:
