@@ -184,3 +184,111 @@ def test_a_lock_held_while_forking_does_not_hang_the_child(serve: Serve) -> None
     """
     run(program, server.url, tokens.url)
     assert [arrived.header("webhook-id") for arrived in server.arrived] == ["child"]
+
+
+ROTATING = """
+    import os, signal, sys, threading, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forking while a thread runs
+    from vaulytica.integrations.webhook import SecretRef, WebhookAuth, WebhookConfig, WebhookSender
+    from vaulytica.auth.bearer import BearerAuth
+    from vaulytica.secrets import reference
+    from vaulytica.secrets.file import FileSecrets
+    from vaulytica.transport import tls
+    from vaulytica.transport.memory import MemoryTransport
+
+    path = sys.argv[1]
+    reference.LOOK_EVERY = tls.LOOK_EVERY = 0.0
+
+    def put(text):
+        with open(path + ".new", "w") as file:
+            file.write(text)
+        os.replace(path + ".new", path)
+
+    def as_one_thread_is_in(owner, name, act, then):
+        '''Fork while a thread is in that method, and go on in the child.'''
+        inside, leave, whole = threading.Event(), threading.Event(), getattr(owner, name)
+
+        def slow(*given, **named):
+            if threading.current_thread() is thread:
+                inside.set()
+                leave.wait(20)
+            return whole(*given, **named)
+
+        thread = threading.Thread(target=act)
+        setattr(owner, name, slow)
+        thread.start()
+        assert inside.wait(20)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            try:
+                then()
+            except BaseException as error:
+                print(repr(error), file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        leave.set()
+        thread.join()
+        setattr(owner, name, whole)
+        assert status == 0, status
+
+    put("fake-one")
+"""
+
+
+def test_a_child_forked_while_the_scheme_is_made_anew_makes_it_too(tmp_path: Path) -> None:
+    program = """
+    transport = MemoryTransport()
+    auth = WebhookAuth(auth_type="bearer_token", bearer_token=SecretRef("file:" + path))
+    config = WebhookConfig(url="https://siem.example.com/hook", auth=auth)
+    sender = WebhookSender(config, transport=transport)
+    def sent():
+        sender.send_event("file_shared", {})
+        return dict(transport.requests[-1].headers)["Authorization"]
+
+    assert sent() == "Bearer fake-one"
+    put("fake-two")
+
+    def then():
+        assert sent() == "Bearer fake-two"
+        put("fake-three")
+        assert sent() == "Bearer fake-three"
+
+    as_one_thread_is_in(BearerAuth, "__init__", sent, then)
+    assert sent() == "Bearer fake-three"
+    """
+    run(ROTATING + program, str(tmp_path / "secret"))
+
+
+def test_a_child_forked_while_a_secret_is_looked_at_keeps_up_with_it(tmp_path: Path) -> None:
+    program = """
+    secret = SecretRef("file:" + path)
+
+    def then():
+        put("fake-two")
+        assert secret.get_secret_value() == "fake-two"
+        assert secret.revision() == 1
+
+    as_one_thread_is_in(FileSecrets, "version", secret.get_secret_value, then)
+    """
+    run(ROTATING + program, str(tmp_path / "secret"))
+
+
+def test_a_child_forked_while_certificates_are_read_keeps_up_with_them(tmp_path: Path) -> None:
+    program = """
+    class Files:
+        def read(self):
+            with open(path) as file:
+                return tls.Material(password=file.read())
+
+    files = Files()
+    settings = tls.Tls(lambda: files.read(), reloads=True)
+
+    def then():
+        put("fake-two")
+        assert settings.current().password == "fake-two"
+
+    as_one_thread_is_in(Files, "read", settings.current, then)
+    """
+    run(ROTATING + program, str(tmp_path / "secret"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from vaulytica.delivery.ports import Auth, Flow
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Header, Request, Response
 from vaulytica.errors import WebhookConfigError
+from vaulytica.latch import Latch
 
 log = logging.getLogger("vaulytica")
 
@@ -35,7 +35,7 @@ class RenewedAuth(HoldsSecrets):
         self._made_of = revision()  # before it is made: a change in between is seen next time
         self._scheme, self._headers = make()
         self._before: deque[tuple[Auth, tuple[Header, ...]]] = deque(maxlen=_REMEMBERED)
-        self._lock = threading.Lock()
+        self._latch = Latch()
         self.name: str = self._scheme.name
         self.header_names: tuple[str, ...] = (
             *self._scheme.header_names,
@@ -67,17 +67,24 @@ class RenewedAuth(HoldsSecrets):
         revision = self._revision()
         if revision == self._made_of:
             return
-        with self._lock:
-            if revision == self._made_of:
-                return
-            self._made_of = revision
-            try:
-                made = self._make()
-            except WebhookConfigError as error:
-                log.warning("%s; the credentials that were there stay in use", error)
-                return
-            self._before.appendleft((self._scheme, self._headers))
-            self._scheme, self._headers = made
+        if not self._latch.take():
+            return  # another thread is at it: until it is done, those that were there serve
+        try:
+            if revision != self._made_of:
+                self._make_anew()
+                # Last: a child that is forked halfway makes it once more.
+                self._made_of = revision
+        finally:
+            self._latch.give()
+
+    def _make_anew(self) -> None:
+        try:
+            made = self._make()
+        except WebhookConfigError as error:
+            log.warning("%s; the credentials that were there stay in use", error)
+            return
+        self._before.appendleft((self._scheme, self._headers))
+        self._scheme, self._headers = made
 
     def __repr__(self) -> str:
         return repr(self._scheme)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Hashable
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 from pydantic import SecretStr
 
 from vaulytica.errors import WebhookConfigError, one_line
+from vaulytica.latch import Latch
 from vaulytica.registry import Table
 
 log = logging.getLogger("vaulytica")
@@ -70,7 +70,7 @@ class SecretRef(SecretStr):
         self._shown = reference
         self._name = name
         self._provider = _provider(kind)
-        self._lock = threading.Lock()
+        self._latch = Latch()
         self._seen = self._version()
         self._revision = 0
         self._failing = False
@@ -89,24 +89,23 @@ class SecretRef(SecretStr):
 
     def _keep_up(self) -> None:
         """Look, if it is time to; where another thread is looking already, do not wait for it."""
-        if time.monotonic() < self._look_at or not self._lock.acquire(blocking=False):
+        if time.monotonic() < self._look_at or not self._latch.take():
             return
         try:
             self._look_at = time.monotonic() + LOOK_EVERY
             seen = self._version()
             if seen != self._seen:
                 value = self._read()
-                self._seen = seen
                 if value != self._secret_value:
-                    self._secret_value = value
-                    self._revision += 1
+                    self._secret_value, self._revision = value, self._revision + 1
+                self._seen = seen  # last: a child that is forked halfway looks once more
             self._failing = False
         except WebhookConfigError as error:  # such as between the two steps of a replacement
             if not self._failing:
                 log.warning("%s; the secret that was there stays in use", error)
             self._failing = True
         finally:
-            self._lock.release()
+            self._latch.give()
 
     def _version(self) -> Hashable:
         version = getattr(self._provider, "version", None)

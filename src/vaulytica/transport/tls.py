@@ -6,7 +6,6 @@ import base64
 import binascii
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -15,6 +14,7 @@ import msgspec
 
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.errors import WebhookConfigError
+from vaulytica.latch import Latch
 
 log = logging.getLogger("vaulytica")
 
@@ -59,7 +59,7 @@ class Tls(HoldsSecrets):
         self._material = checked(read())
         self._refused: Material | str | None = None
         self._look_at = time.monotonic() + LOOK_EVERY
-        self._lock = threading.Lock()
+        self._latch = Latch()
 
     def is_pinned(self, url: str) -> bool:
         """Whether `pins` and `server_name`, if any, are for this URL."""
@@ -77,12 +77,12 @@ class Tls(HoldsSecrets):
         """
         if not self._reloads or time.monotonic() < self._look_at:
             return self._material
-        if self._lock.acquire(blocking=False):
+        if self._latch.take():
             try:
                 self._look_at = time.monotonic() + LOOK_EVERY
                 self._reload()
             finally:
-                self._lock.release()
+                self._latch.give()
         return self._material
 
     def _reload(self) -> None:
