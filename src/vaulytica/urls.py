@@ -126,6 +126,16 @@ def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
     return bare, (unquote(name), unquote(password))
 
 
+def whole_userinfo(userinfo: tuple[str, str]) -> tuple[str, str]:
+    """Username and password, if both are there; else `WebhookConfigError`."""
+    for what, text in zip(("username", "password"), userinfo, strict=True):
+        if not text.strip():
+            raise WebhookConfigError(
+                f"the {what} is missing in the url's userinfo; write https://name:password@host"
+            )
+    return userinfo
+
+
 def path_as_sent(url: str) -> str:
     """The path in the request line: libcurl resolves dot segments, and writes %2f as %2F."""
     path = _ESCAPE.sub(lambda match: match[0].upper(), urlsplit(url).path)

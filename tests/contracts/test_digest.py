@@ -255,3 +255,15 @@ def test_the_password_never_shows() -> None:
     talk = Talk(asks(), echo)
     assert reason_of(talk.event()).text == "HTTP 400: robot:***"
     assert "canary" not in repr(talk.to.auth) + repr(vars(talk.to.auth)["_challenge"])
+
+
+@pytest.mark.parametrize(
+    "more", ['qop="auth", algorithm=SHA3-512', 'qop="auth-later", algorithm=SHA-256', ""]
+)
+def test_a_challenge_that_cannot_be_met_is_told_apart_from_none(more: str) -> None:
+    asked = asks("n", more) if more else Response(401, {"WWW-Authenticate": 'Digest realm="siem"'})
+    talk = Talk(asked)
+    reason = reason_of(talk.event())
+    assert "the destination asks for Digest in a way that is not known here" in reason.text
+    assert reason.kind is ReasonKind.AUTH
+    assert talk.log == ["asks"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.awkward import VALUES
 from support.heart import GUIDE_EPOCH, reason_of
 from support.oauth2 import NO, OK, Talk, token
+from vaulytica.auth.oauth2 import OAuth2Auth
 from vaulytica.delivery.outcome import Deferred, Delivered, ReasonKind, Rejected
 from vaulytica.delivery.request import Response
 from vaulytica.errors import FailureKind, TransportFailure
@@ -201,3 +202,10 @@ def test_after_a_failure_the_next_event_asks_again() -> None:
     talk = Talk(Response(401), token(), OK)
     assert not talk.event().delivered
     assert talk.event().delivered
+
+
+def test_what_more_a_token_request_says_is_cut_out_of_messages_where_it_is_a_secret() -> None:
+    params = {"api_key": ["fake-first", "fake-second"], "password": "fake-third", "resource": "r"}
+    auth = OAuth2Auth("https://auth.example.com/token", "robot", "fake-secret", params=params)
+    assert {"fake-first", "fake-second", "fake-third"} <= set(auth.secrets())
+    assert "r" not in auth.secrets()

@@ -13,7 +13,7 @@ from support.certificates import PASSWORD, pair, pem, server_of
 from support.drivers import Sending
 from support.faulty import OK, Faulty, Line, http, replies
 from support.tls import demanding_tls, server_tls
-from vaulytica.integrations.webhook import WebhookAuth, WebhookTLSError
+from vaulytica.integrations.webhook import WebhookAuth, WebhookError, WebhookTLSError
 
 Serve = Callable[..., Faulty]
 SenderOf = Callable[..., Sending]
@@ -129,6 +129,22 @@ def test_a_client_certificate_that_is_refused_is_not_tried_again(
     text = refused(server, sender_of(server.url, tls=tls))
     assert "alert" in text
     assert server.connections == 1
+
+
+def test_a_refusal_that_comes_too_early_to_be_heard_is_told_with_a_hint(
+    serve: Serve, ca: trustme.CA, sender_of: SenderOf
+) -> None:
+    """Whichever of the two it is, nothing is delivered; many times, since it is a matter of timing."""
+    server = serve(replies(OK), tls=demanding_tls(ca))
+    for _ in range(10):
+        sender = sender_of(server.url, tls={"ca": pem(ca)})
+        with pytest.raises(WebhookError) as caught:
+            sender.send_event("file_shared", {"large": "x" * 400_000})
+        said = str(caught.value)
+        assert "alert" in said or (
+            "just after the handshake: if often, see whether it wants a client certificate" in said
+        )
+    assert server.arrived == []
 
 
 def test_a_token_request_shows_the_client_certificate_too(

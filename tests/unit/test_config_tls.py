@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,18 @@ def test_files_that_are_not_there_or_hold_something_else(tmp_path: Path, made: P
     assert "ca: cannot read" in refused(ca="nul\0")
 
 
-@pytest.mark.parametrize("path", ["/dev/zero"])
-def test_a_file_without_end_is_not_read_to_it(path: str) -> None:
-    if not Path(path).exists():
-        pytest.skip(f"no {path} here")
-    assert f"ca: {path} is over 4194304 bytes" in refused(ca=path)
+def test_a_file_that_is_too_large_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:
+    large, pipe = tmp_path / "large", tmp_path / "pipe"
+    large.write_bytes(b"x" * (4 * 1024 * 1024 + 1))
+    os.mkfifo(pipe)
+    assert f"ca: {large} is over 4194304 bytes" in refused(ca=str(large))
+    for path in (pipe, Path("/dev/zero")):
+        assert f"ca: cannot read {path}: not a regular file" in refused(ca=str(path))
+
+
+def test_an_empty_setting_is_no_path() -> None:
+    for name in ("ca", "client_cert", "client_key"):
+        assert f"{name} is empty; leave it out" in refused(**{name: " "}).replace(": is", " is")
 
 
 def test_parts_that_do_not_fit_together(made: Pair, other: Pair) -> None:
@@ -147,3 +155,19 @@ def test_no_proxy_takes_hosts(host: str) -> None:
     with pytest.raises(WebhookConfigError, match="no_proxy takes host names"):
         WebhookConfig(url=URL, no_proxy=["ok.example", host])
     assert WebhookConfig(url=URL, no_proxy=["ok.example", ".end", "10.0.0.0/8", "[::1]", "*"])
+
+
+@pytest.mark.parametrize(
+    ("url", "is_so"),
+    [
+        ("https://siem.example.com/", True),
+        ("https://siem.example.com/hook?x=1", True),
+        ("https://siem.example.com.evil.example/", False),
+        ("https://siem.example.com:8443/", False),
+        ("https://siem.example.com@evil.example/", False),
+        ("http://siem.example.com/", False),
+    ],
+)
+def test_pins_are_for_the_very_origin(url: str, is_so: bool) -> None:
+    tls = WebhookTLS(pins=[PIN, BACKUP]).settings("https://siem.example.com")
+    assert tls.is_pinned(url) is is_so

@@ -252,7 +252,9 @@ def test_a_guard_may_be_anywhere_but_where_deny_says() -> None:
         ({"allow": ["10.0.0.1/8"]}, r"egress.allow\[0\] has host bits set"),
         ({"deny": ["10.0.0.0/8", "hooks.example.com"]}, r"egress.deny\[1\] is no network"),
         ({"deny": ["public"]}, r"egress.deny\[0\] is no network"),
-        ({"allow": "10.0.0.0/8"}, "egress: allow"),
+        ({"allow": "10.0.0.1/8"}, r"egress.allow\[0\] has host bits set"),
+        ({"allow": 10}, "egress: allow"),
+        ({}, "egress: is empty, so limits nothing; write any"),
         ({"denied": ["10.0.0.0/8"]}, "denied"),
     ],
 )
@@ -269,6 +271,11 @@ def test_the_words_are_short_for_lists() -> None:
     assert "allow=('public',)" in repr(config)
     again = WebhookConfig(url=URL, egress=config.model_dump()["egress"])
     assert again == config
+
+
+def test_a_single_text_is_a_list_of_one() -> None:
+    config = WebhookConfig(url=URL, egress={"allow": "public", "deny": "8.8.8.0/24"})
+    assert config.egress == WebhookEgress(allow=("public",), deny=("8.8.8.0/24",))
 
 
 def test_editors_are_told_of_words_and_lists() -> None:

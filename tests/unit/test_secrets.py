@@ -19,6 +19,7 @@ from support.secrets import NEW, OLD, Time, replace
 from vaulytica.errors import WebhookConfigError
 from vaulytica.integrations.webhook import SecretRef
 from vaulytica.secrets import is_reference, reference
+from vaulytica.secrets.file import FileSecrets
 
 
 @pytest.fixture
@@ -39,7 +40,15 @@ def test_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("content", "secret"),
-    [(b"a", "a"), (b"a\n", "a"), (b"a\r\n", "a"), (b"a\n\n", "a\n"), (b" \xc3\xa9 ", " \xe9 ")],
+    [
+        (b"a", "a"),
+        (b"a\n", "a"),
+        (b"a\r\n", "a"),
+        (b"a\n\r\n\n", "a"),
+        (b"\n\xef\xbb\xbfa", "\n\ufeffa"),
+        (b"\xef\xbb\xbfa\n", "a"),
+        (b" \xc3\xa9 ", " \xe9 "),
+    ],
 )
 def test_of_a_file(tmp_path: Path, content: bytes, secret: str) -> None:
     (tmp_path / "s").write_bytes(content)
@@ -66,8 +75,8 @@ def test_a_relative_path_stays_where_it_was(
         ("file:/nowhere/at/all", "cannot read /nowhere/at/all: No such file"),
         ("file:/", "Is a directory"),
         ("file:", "Is a directory"),
-        ("file:/dev/null", "file:/dev/null is empty"),
-        ("file:/dev/zero", "/dev/zero is over 65536 bytes"),
+        ("file:/dev/null", "cannot read /dev/null: not a regular file"),
+        ("file:/dev/zero", "cannot read /dev/zero: not a regular file"),
         ("file:a\0b", "not a path"),
         (f"{CANARY}", "begins with env:…, file:…"),
         (f"Bearer:{CANARY}", "begins with env:…, file:…"),
@@ -88,6 +97,31 @@ def test_an_empty_file_or_one_that_is_no_text_is_no_secret(tmp_path: Path, conte
     (tmp_path / "s").write_bytes(content)
     with pytest.raises(WebhookConfigError, match=r"empty|UTF-8"):
         SecretRef("file:s", base=tmp_path)
+
+
+def test_a_file_that_is_too_large_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x" * 65536)
+    assert len(SecretRef("file:s", base=tmp_path)) == 65536
+    (tmp_path / "s").write_bytes(b"x" * 65537)
+    with pytest.raises(WebhookConfigError, match="over 65536 bytes, so no secret"):
+        SecretRef("file:s", base=tmp_path)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """To read from it would wait for somebody to write, in every thread that sends."""
+    os.mkfifo(tmp_path / "pipe")
+    refusals: list[str] = []
+
+    def read() -> None:
+        try:
+            SecretRef("file:pipe", base=tmp_path)
+        except WebhookConfigError as error:
+            refusals.append(str(error))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert refusals == [f"cannot read {tmp_path}/pipe: not a regular file"]
 
 
 @given(st.text())
@@ -204,14 +238,14 @@ def test_threads_do_not_wait_for_one_that_looks(
     secret = SecretRef(f"file:{file}")
     replace(file, NEW)
     looking, may_go = threading.Event(), threading.Event()
-    read = Path.open
+    get = FileSecrets.get
 
     def slow(*arguments: Any) -> Any:
         looking.set()
         may_go.wait(20)
-        return read(*arguments)
+        return get(*arguments)
 
-    monkeypatch.setattr(Path, "open", slow)
+    monkeypatch.setattr(FileSecrets, "get", slow)
     clock.now += 2
     thread = threading.Thread(target=secret.get_secret_value)
     thread.start()

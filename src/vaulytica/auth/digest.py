@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vaulytica.auth.digest_challenge import Challenge, challenge_of
+from vaulytica.auth.digest_challenge import Challenge, asks_for_digest, challenge_of
 from vaulytica.auth.fixed import needed
 from vaulytica.auth.shared import Shared
 from vaulytica.delivery.outcome import Deferred, outcome_of_status
@@ -63,6 +63,11 @@ class DigestAuth(HoldsSecrets):
         challenge = challenge_of(response) if response.status == 401 else None
         if challenge is not None:
             return challenge
+        if response.status == 401 and asks_for_digest(response):
+            raise AuthFailure(
+                "no credentials sent: the destination asks for Digest in a way that is not known "
+                "here; known are MD5, SHA-256 and SHA-512-256, with qop auth, auth-int or none"
+            )
         later = isinstance(outcome_of_status(response), Deferred)
         raise AuthFailure(
             "no credentials sent: the destination did not ask for Digest authentication, "

@@ -93,6 +93,11 @@ def challenge_of(response: Response) -> Challenge | None:
     return None
 
 
+def asks_for_digest(response: Response) -> bool:
+    """Whether there is a Digest challenge at all, be it one that cannot be met."""
+    return any(scheme == "digest" for scheme, _ in _challenges(response))
+
+
 def _challenges(response: Response) -> Iterator[tuple[str, dict[str, str]]]:
     """Each scheme named in WWW-Authenticate, in lower case, with its parameters."""
     for line in response.all("www-authenticate"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
 from vaulytica.config.settings import Settings
 
@@ -20,6 +20,11 @@ class WebhookEgress(Settings):
 
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
+
+    @field_validator("allow", "deny", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _valid(self) -> WebhookEgress:
@@ -37,6 +42,8 @@ _WORDS: dict[str, dict[str, Any]] = {"any": {}, "public-only": {"allow": ("publi
 
 
 def _of_word(value: Any) -> Any:
+    if value == {}:
+        raise ValueError("is empty, so limits nothing; write any, if that is meant")
     if not isinstance(value, str):
         return value
     if value not in _WORDS:

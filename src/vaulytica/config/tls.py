@@ -13,6 +13,7 @@ from vaulytica.config.settings import Settings
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.errors import WebhookConfigError
 from vaulytica.secrets import SecretRef
+from vaulytica.secrets.file import read_regular
 
 if TYPE_CHECKING:
     from vaulytica.transport.tls import Tls
@@ -45,6 +46,8 @@ class WebhookTLS(HoldsSecrets, Settings):
     @field_validator("ca", "client_cert", "client_key", mode="before")
     @classmethod
     def _as_path(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty; leave it out, or give a path or the PEM")
         return str(value) if isinstance(value, Path) else value
 
     @field_validator("client_cert")
@@ -117,8 +120,7 @@ def _source(value: str | SecretStr | None, what: str) -> Callable[[], bytes] | N
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content = read_regular(path, _MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a path"
         raise WebhookConfigError(f"{what}: cannot read {path}: {why}") from None

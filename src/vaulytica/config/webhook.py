@@ -46,6 +46,7 @@ from vaulytica.urls import (
     origin,
     query_names,
     split_userinfo,
+    whole_userinfo,
 )
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class WebhookConfig(HoldsSecrets, Settings):
         if userinfo is not None:
             if not is_of(auth, WebhookAuthType.NONE):
                 raise WebhookConfigError("the url holds userinfo and auth is set; give only one")
-            name, password = userinfo
+            name, password = whole_userinfo(userinfo)
             auth = WebhookAuth(
                 auth_type=WebhookAuthType.BASIC_AUTH, username=name, password=SecretStr(password)
             )

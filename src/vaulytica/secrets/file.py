@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Hashable
 from pathlib import Path
@@ -16,19 +18,18 @@ _YOUNG = 2.0
 
 
 class FileSecrets:
-    """`file:PATH`: the text of a file, without the line end at its end."""
+    """`file:PATH`: the text of a file, without line ends at its end, and the mark (BOM) at its beginning."""
 
     def get(self, name: str) -> str:
         """The text; one that is not there, not UTF-8 or over 64 KiB raises `WebhookConfigError`."""
         try:
-            with Path(name).open("rb") as file:
-                content = file.read(_MAX_BYTES + 1)
-            text = content.decode("utf-8")
+            content = read_regular(Path(name), _MAX_BYTES + 1)
+            text = content.decode("utf-8-sig")
         except (OSError, ValueError) as error:
             raise WebhookConfigError(f"cannot read {name}: {_why(error)}") from None
         if len(content) > _MAX_BYTES:
             raise WebhookConfigError(f"{name} is over {_MAX_BYTES} bytes, so no secret")
-        return text.removesuffix("\n").removesuffix("\r")
+        return text.rstrip("\r\n")
 
     def version(self, name: str) -> Hashable:
         """What tells one state of the file from the next; links are followed, as a mounted secret's change."""
@@ -39,6 +40,19 @@ class FileSecrets:
         young = time.time() - status.st_mtime < _YOUNG
         stamp = status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
         return (*stamp, time.monotonic_ns() if young else 0)
+
+
+def read_regular(path: Path, size: int) -> bytes:
+    """At most that many bytes of a regular file; of a pipe, a device, a folder raises `OSError`, without waiting."""
+    # Else to open a pipe waits until somebody writes to it.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(size)
 
 
 def _why(error: Exception) -> str:

@@ -30,6 +30,7 @@ from vaulytica.transport.handle import made
 from vaulytica.transport.network import Network
 from vaulytica.transport.tls import Material
 
+_CUT = (pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR)
 _NO_MORE = [b"\r\n"]
 # What libcurl takes of a body at a time: its own default, and what holds most batches in one piece.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
@@ -163,7 +164,19 @@ class Exchange:
             failure = failure_by_proxy(self.curl, code, message)
             if failure is not None:
                 return failure
+        if code in _CUT and "SSL routines" not in message and self._is_fresh_tls():
+            # By TLS 1.3 a server judges our certificate after the handshake; where it has hung up before
+            # we sent, its reason is not read any more. It may as well be a server that restarts.
+            message += (
+                "; just after the handshake: if often, see whether it wants a client certificate"
+            )
         return failure_of(code, message)
+
+    def _is_fresh_tls(self) -> bool:
+        """Whether the connection was made for this request, by a handshake that succeeded."""
+        return bool(
+            self.curl.getinfo(pycurl.NUM_CONNECTS) and self.curl.getinfo(pycurl.APPCONNECT_TIME)
+        )
 
     def _take(self, chunk: bytes) -> int | None:
         if len(chunk) <= self._room:
