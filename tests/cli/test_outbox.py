@@ -153,6 +153,19 @@ def test_bury_and_purge(vaulytica: Cli, url: str) -> None:
     assert vaulytica("outbox", "audit", "--outbox", url).code == 0
 
 
+@pytest.mark.parametrize("command", [("bury",), ("purge", "--yes")])
+@pytest.mark.parametrize("states", [("claimed",), ("claimed", "fresh")])
+def test_what_a_worker_holds_is_left_to_it_and_nothing_else_is_taken_instead(
+    vaulytica: Cli, url: str, command: tuple[str, ...], states: tuple[str, ...]
+) -> None:
+    before = of_siem(url, "pending", "dead", "dropped", "purged")
+    given = [word for state in states for word in ("--state", state)]
+    done = vaulytica("outbox", *command, "--outbox", url, *given)
+    assert done.code == 2
+    assert "claimed deliveries are with a worker" in done.err
+    assert of_siem(url, "pending", "dead", "dropped", "purged") == before
+
+
 def test_audit(vaulytica: Cli, url: str) -> None:
     done = vaulytica("outbox", "audit", "--outbox", url)
     assert (done.code, "accepted = delivered + dead + pending" in done.out) == (0, True)

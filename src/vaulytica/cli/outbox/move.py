@@ -97,6 +97,7 @@ def bury(
             ids=ids,
         )
         _refuse_others(which, PENDING, "bury is for pending deliveries")
+        _refuse_claimed(state)
         return _move(outbox, Step.BURY, which, dry_run=dry_run, json=json)
 
 
@@ -123,6 +124,7 @@ def purge(
             grep=grep,
             ids=ids,
         )
+        _refuse_claimed(state)
         step = Step.DROP if set(which.states) <= set(PENDING) else Step.PURGE
         if step is Step.PURGE:
             settled = (State.DEAD, State.DELIVERED)
@@ -133,6 +135,14 @@ def purge(
 def _refuse_others(which: Filter, allowed: tuple[State, ...], why: str) -> None:
     if not set(which.states) <= set(allowed):
         raise WebhookConfigError(f"--state: {why}")
+
+
+def _refuse_claimed(states: list[str] | None) -> None:
+    # Left out of the filter it would leave a filter of no states, which is one of all.
+    if State.CLAIMED in (states or ()):
+        raise WebhookConfigError(
+            "--state: claimed deliveries are with a worker; give pending, for all others that wait"
+        )
 
 
 def _move(
@@ -148,6 +158,7 @@ def _move(
     which = msgspec.structs.replace(
         which, states=tuple(state for state in which.states if state is not State.CLAIMED)
     )
+    assert which.states, "a filter of no states is one of all"
     before, after = _WORDS[step]
     deliveries, events = outbox.total(which)
     if not json or not dry_run:
