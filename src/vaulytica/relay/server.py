@@ -59,6 +59,7 @@ class Server:
             loop="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # else strangers could fill the log with requests that are none
             access_log=False,
             server_header=False,
             proxy_headers=False,
