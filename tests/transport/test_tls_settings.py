@@ -12,39 +12,15 @@ import trustme
 from support.certificates import PASSWORD, pair, pem, server_of
 from support.drivers import Sending
 from support.faulty import OK, Faulty, Line, http, replies
+from support.replacing import as_file, refused
 from support.tls import demanding_tls, server_tls
-from vaulytica.integrations.webhook import WebhookAuth, WebhookError, WebhookTLSError
+from vaulytica.integrations.webhook import WebhookAuth, WebhookError
 
 Serve = Callable[..., Faulty]
 SenderOf = Callable[..., Sending]
 
 
-@pytest.fixture(autouse=True)
-def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vaulytica.transport.tls.LOOK_EVERY", 0.0)
-
-
-@pytest.fixture
-def clients() -> trustme.CA:
-    """The authority of client certificates."""
-    return trustme.CA()
-
-
-def refused(server: Faulty, sender: Sending) -> str:
-    with pytest.raises(WebhookTLSError) as caught:
-        sender.send_event("file_shared", {})
-    assert caught.value.attempts == 1
-    assert sender.waits == []
-    assert server.arrived == []
-    return str(caught.value)
-
-
-def as_file(folder: Path, name: str, text: str) -> str:
-    """The file, replaced in one step."""
-    new = folder / f"{name}.new"
-    new.write_text(text)
-    new.replace(folder / name)
-    return str(folder / name)
+pytestmark = pytest.mark.usefixtures("looks_at_once")
 
 
 # --- Authorities.
