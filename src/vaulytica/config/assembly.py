@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -133,6 +134,15 @@ def make_headers(
         seen.add(lower)
         headers[lower] = checked_header(name, value)
     return tuple(headers.values())
+
+
+def proxy_for_cleartext(given: str | None, *, trust_env: bool) -> str | None:
+    """The proxy that plain http would go through, as far as libcurl reads the environment for it."""
+    if given is not None or not trust_env:
+        return given
+    # libcurl does not read HTTP_PROXY, which a web server may set from a request's header.
+    names = ("http_proxy", "all_proxy", "ALL_PROXY")
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
 
 
 def refuse_cleartext(url: str, proxy: str | None, what: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
@@ -21,6 +20,7 @@ from vaulytica.config.assembly import (
     known_secrets,
     make_format,
     make_headers,
+    proxy_for_cleartext,
     refuse_cleartext,
     with_splunk_scheme,
 )
@@ -284,7 +284,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     def _refuse_cleartext(self, url: str, auth: Auth) -> None:
         if self.allow_insecure:
             return
-        proxy = self._proxy_for_cleartext()
+        proxy = proxy_for_cleartext(self.proxy, trust_env=self.trust_env)
         names = [*self.headers, *query_names(url)]
         secret = any(isinstance(value, SecretStr) for value in self.headers.values())
         if secret or getattr(auth, "travels", True) or any(map(is_credential, names)):
@@ -293,11 +293,3 @@ class WebhookConfig(HoldsSecrets, Settings):
             refuse_cleartext(token_url, proxy, "oauth2_token_url")
         if proxy is not None and split_userinfo(proxy)[1] is not None:
             refuse_cleartext(proxy, None, "proxy")
-
-    def _proxy_for_cleartext(self) -> str | None:
-        """The proxy that plain http would go through, as far as libcurl reads the environment for it."""
-        if self.proxy is not None or not self.trust_env:
-            return self.proxy
-        # libcurl does not read HTTP_PROXY, which a web server may set from a request's header.
-        names = ("http_proxy", "all_proxy", "ALL_PROXY")
-        return next((os.environ[name] for name in names if os.environ.get(name)), None)
