@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+_BUSY = 10.0  # seconds to wait for another process
 _STALE = 64  # entries of a heap that are worth no cleaning
 
 
@@ -97,12 +98,14 @@ class SQLiteSeenIds:
     def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time) -> None:
         import sqlite3
 
+        from vaulytica.wal import use_wal
+
         self._clock = clock
         self._lock = threading.Lock()
         self._database = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
+            path, timeout=_BUSY, isolation_level=None, check_same_thread=False
         )
-        self._database.execute("PRAGMA journal_mode = WAL")
+        use_wal(self._database, _BUSY)
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS seen_ids "  # without a token: done
             "(id TEXT PRIMARY KEY, until REAL NOT NULL, token TEXT) WITHOUT ROWID"

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.wal import use_wal
 
 _BUSY = 10.0  # seconds to wait for another program's transaction
 _PAGE = 16384  # batches are large: fewer, larger pages are written and freed faster
@@ -38,7 +39,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file only, as is auto_vacuum
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        mode = use_wal(connection, _BUSY)
         if mode != "wal":
             raise OutboxError(f"outbox {path}: SQLite cannot use a write-ahead log there ({mode})")
         # To overwrite what is deleted would double what is written.
