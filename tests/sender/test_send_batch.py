@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -200,15 +201,19 @@ def failing_events(after: int, error: BaseException) -> Iterator[dict[str, Any]]
 
 
 @pytest.mark.parametrize("after", [0, 1, 30])
-@pytest.mark.parametrize("error", [Mine("mine"), Halt("halt")], ids=repr)
+@pytest.mark.parametrize("kind", [Mine, Halt])
 def test_an_error_in_the_callers_iterator_is_raised_as_it_is(
-    error: BaseException, after: int, serve: Serve, sender_of: SenderOf
+    kind: type[BaseException], after: int, serve: Serve, sender_of: SenderOf
 ) -> None:
     server = serve(replies(OK))
-    sender = sender_of(server.url, concurrency=4)
-    with pytest.raises(type(error)) as caught:
+    sender, error = sender_of(server.url, concurrency=4), kind("mine")
+    with pytest.raises(kind) as caught:
         sender.send_batch(failing_events(after, error))
     assert caught.value is error
+    [note] = error.__notes__
+    told = [int(n) for n in re.findall(r"\d+", note)]
+    assert note.startswith("vaulytica: till then ")
+    assert sum(told) == after, "delivered, rejected, deferred, under way, not begun"
     assert sender.send_batch(entries(3)) == 3, "the sender is as good as before"
     assert len(server.arrived) <= after + 3
 

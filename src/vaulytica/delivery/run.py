@@ -227,6 +227,16 @@ class Run:
             [item for batch in waiting for item in batch.items],
         )
 
+    def noted_on(self, error: BaseException) -> BaseException:
+        """The error of the caller's own code that ends it, with a note of what came of the events."""
+        counts, left = self._counts, self.left()
+        error.add_note(
+            f"vaulytica: till then {counts.delivered} events were delivered, {counts.rejected} rejected, "
+            f"{counts.deferred} deferred; {len(left.under_way)} were under way and may arrive, "
+            f"{len(left.not_begun)} were not begun"
+        )
+        return error
+
     def _unfit(self, result: Result) -> None:
         self._keep(Settlement([result]))
 

@@ -45,7 +45,7 @@ class AsyncCrew:
         finally:
             await self.stop()
         if self._error is not None:
-            raise self._error
+            raise self._run.noted_on(self._error)
 
     async def stop(self) -> None:
         """Cancel what is under way."""

@@ -51,7 +51,9 @@ class Crew:
         finally:
             self.stop()
         if self._error is not None:
-            raise self._error
+            with self._lock:
+                error = self._run.noted_on(self._error)
+            raise error
 
     def left(self) -> Left:
         """What is not settled; while a worker ends, it may yet be."""
