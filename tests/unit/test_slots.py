@@ -108,3 +108,14 @@ def test_what_is_put_during_a_claim_is_not_missed() -> None:
     slots.asking(slots.next_kind())
     slots.fresh = True  # and the claim finds nothing
     assert slots.has_work(0.0)
+
+
+def test_what_is_told_again_and_again_is_kept_once() -> None:
+    slots = at_rest()
+    for jitter in (0.0, -0.02, 0.03, -0.05):
+        slots.first_due(20.0 + jitter)
+    assert slots.wait(10.0) == 10.0
+    slots.first_due(15.0)
+    assert slots.wait(10.0) == 5.0
+    assert slots.has_work(20.0)
+    assert slots.wait(20.0) == inf

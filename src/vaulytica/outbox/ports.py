@@ -82,8 +82,8 @@ class Outbox(Protocol):
     def counts(self) -> dict[str, Counts]:
         """For each destination, since the beginning."""
 
-    def due(self) -> dict[str, float]:
-        """For each destination that something waits for: seconds until the first may be claimed."""
+    def due(self, destination: str | None = None) -> dict[str, float]:
+        """For each destination (or that one) that something waits for: seconds until it may be claimed."""
 
     def used_bytes(self) -> int:
         """What it holds on disk, without the room in it that is free."""
@@ -148,7 +148,7 @@ class AsyncOutbox(Protocol):
     def counts(self) -> Awaitable[dict[str, Counts]]:
         """See `Outbox.counts`."""
 
-    def due(self) -> Awaitable[dict[str, float]]:
+    def due(self, destination: str | None = None) -> Awaitable[dict[str, float]]:
         """See `Outbox.due`."""
 
     def used_bytes(self) -> Awaitable[int]:

@@ -14,30 +14,29 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 
+from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.delivery.kept import Redelivery
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Reason, ReasonKind
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import AsyncTransport, Clock
 from vaulytica.driver.aio import AsyncDriver
-from vaulytica.errors import OutboxError, one_line
+from vaulytica.errors import one_line
 from vaulytica.outbox.delivery import Delivery, Verdict
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.outbox.states import State
 from vaulytica.outbox.work import Errand, Work
 from vaulytica.relay.budget import Budget
+from vaulytica.relay.claims import Claims
 from vaulytica.relay.config import DestinationSettings
+from vaulytica.relay.ending import Ending
 from vaulytica.relay.health import Health
-from vaulytica.relay.linger import Linger
 from vaulytica.relay.recent import Recent
 from vaulytica.relay.signal import Signal
-from vaulytica.relay.slots import Slots
 from vaulytica.relay.watch import Watch
-from vaulytica.relay.writer import AGAIN, Writer
+from vaulytica.relay.writer import Writer
 
-LEASE = 60.0  # seconds; the relay extends what is under way long before that
 _LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
-_MOST_EVENTS = 10_000  # of one claim
 _CHUNK = (
     16  # requests' worth of a delivery's events that are taken in hand at a time, for each slot
 )
@@ -60,7 +59,7 @@ class RelayLane:
         rng: Random = random,
     ) -> None:
         self.name, self.settings = name, settings
-        self._outbox, self._budget, self._watch = outbox, budget, watch
+        self._budget, self._watch = budget, watch
         self._clock, self._rng = clock, rng
         self._make_transport = transport
         self._driver: AsyncDriver | None = None
@@ -68,18 +67,18 @@ class RelayLane:
         # Nobody waits for an answer here, so a destination is excused for an outage from the first on.
         self.lane = Lane(destination, known=True)
         self.health = Health()
-        self.slots = Slots(destination.width, in_order=settings.is_ordered)
+        self._claims = Claims(name, outbox, destination, watch, in_order=settings.is_ordered)
+        self.slots = self._claims.slots
         most = destination.limits.max_events
         chunk = most if settings.is_ordered else most * destination.width * _CHUNK
         self._work = Work(self.lane, chunk, recent.read)
         self._ready: deque[Errand] = deque()
         self._writer = Writer(outbox, self._written, watch.not_written)
         self._held_bytes = 0
-        self._linger = Linger(0.0 if most == 1 else destination.max_wait)
         self._changed = Signal()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0  # tasks that have not asked for their turn yet
-        self._draining = self._stopping = False
+        self._ending = Ending()
         self.ended = asyncio.Event()
 
     # --- What others tell it.
@@ -97,7 +96,7 @@ class RelayLane:
     def due_in(self, seconds: float) -> None:
         """Something is due then, as one sees who looks into the outbox."""
         if seconds > 0:
-            self.slots.due(self._clock.monotonic() + seconds)
+            self.slots.first_due(self._clock.monotonic() + seconds)
             self._changed.set()
         else:
             self.look()
@@ -113,6 +112,11 @@ class RelayLane:
         return [*self._work.held, *self._writer.deliveries]
 
     @property
+    def _is_down(self) -> bool:
+        """Whether requests only find out whether the destination is back."""
+        return self.health.why is not None or self.lane.pace.state is not Breaker.CLOSED
+
+    @property
     def in_flight(self) -> int:
         """Batches under way."""
         return len(self._tasks)
@@ -120,9 +124,11 @@ class RelayLane:
     # --- Its life.
 
     async def run(self) -> None:
-        """Until it is stopped, or `drain` was called and nothing more can be sent now."""
-        while not (self._stopping and not self._tasks):
+        """Until it is stopped, or `drain` was called and nothing more can be sent in time."""
+        while True:
             wait = await self._step()
+            if not self._tasks and self._ending.is_stopping:
+                break
             if wait > 0:
                 await self._changed.wait(wait)
         self._retreat()
@@ -130,14 +136,14 @@ class RelayLane:
         if self._driver is not None:
             await self._driver.transport.aclose()
 
-    def drain(self) -> None:
-        """End when nothing more can be sent now."""
-        self._draining = True
+    def drain(self, until: float) -> None:
+        """End when nothing more can be sent until then, by the lane's clock."""
+        self._ending.drain(until)
         self._changed.set()
 
     def stop(self) -> None:
         """Begin nothing more; end when what is under way has ended."""
-        self._stopping = True
+        self._ending.stop()
         self._changed.set()
 
     def abandon(self) -> None:
@@ -148,28 +154,27 @@ class RelayLane:
 
     async def _step(self) -> float:
         """Do what can be done; seconds to wait for more, infinity until something changes."""
+        if self._ending.is_stopping:
+            self._retreat()
+            return inf
         now = self._clock.monotonic()
         wait = self._may_begin(now)
-        if wait > 0 or self._stopping:
-            if self._draining and not self._tasks:
-                self._stopping = True
-            if self._stopping or _LONGEST_TURN < wait < inf or self.health.is_gone:
-                self._retreat()
-            return inf if self._tasks and self._stopping else wait
-        if self._ready:
+        if wait <= 0 and self._ready:
             self._begin(self._ready.popleft())
             return 0.0
-        if self.slots.has_work(now):
-            is_busy = bool(self._tasks) and not self.slots.plenty and not self._draining
-            wait = self._linger.wait(now, is_busy=is_busy)
-            if wait > 0:
-                return wait
-        if await self._claim():
+        may_end = self._ending.is_draining and not self._tasks and not self._writer.deliveries
+        is_in_vain = may_end and self._ending.is_over(now, wait)
+        # One that drains has to know, too, whether there is anything to wait for.
+        if not self._ready and (wait <= 0 or (may_end and not is_in_vain)):
+            wait = max(wait, before := await self._claim(now, may_end=may_end))
+            if before <= 0:
+                return 0.0
+        if may_end and self._ending.is_over(now, wait):
+            self._ending.stop()
             return 0.0
-        if self._draining and not self._tasks:
-            self._stopping = True
-            return 0.0
-        return self.slots.wait(now)
+        if self.health.is_gone or (_LONGEST_TURN < wait < inf and not self._ending.is_draining):
+            self._retreat()
+        return wait
 
     def _may_begin(self, now: float) -> float:
         """Seconds until a request may begin; infinity until one has ended."""
@@ -187,33 +192,22 @@ class RelayLane:
 
     # --- Claiming.
 
-    async def _claim(self) -> bool:
-        """Take what is due, for the slots that are free; whether there was anything."""
-        now = self._clock.monotonic()
-        if not self.slots.has_work(now):
-            return False
-        if self._budget.is_spent and self._work.held:
+    async def _claim(self, now: float, *, may_end: bool) -> float:
+        """Take what is due, for the slots that are free; seconds until it may be worth to look again."""
+        if self._budget.is_spent and self._work.held and self.slots.has_work(now):
             self._budget.wake_when_free(self._changed.set)
-            return False
-        kind = self.slots.next_kind()
-        if kind is None:
-            return False
-        most = self.lane.destination.limits.max_events
+            return inf
         free = min(self.slots.width - len(self._tasks), int(self.lane.pace.limit) or 1)
-        count = min(free * most, _MOST_EVENTS)
-        self.slots.asking(kind)
-        try:
-            claimed = await self._outbox.claim(self.name, count, LEASE, only=kind.only)
-        except OutboxError as error:
-            self._watch.not_written(error)
-            asyncio.get_running_loop().call_later(AGAIN, self.look)
-            return False
-        if claimed:
-            self.slots.found(kind, plenty=sum([one.events for one in claimed]) >= count // 2)
-        errands, verdicts = self._work.begin(claimed, self._clock, self._rng)
+        is_busy = bool(self._tasks) and not self._ending.is_draining
+        found = await self._claims.take(now, free, is_busy=is_busy)
+        if isinstance(found, float):
+            if may_end and self._ending.is_over(now, found):
+                return await self._claims.left(now)
+            return found
+        errands, verdicts = self._work.begin(found, self._clock, self._rng)
         self._ready += errands
         self._write(verdicts)
-        return bool(claimed)
+        return 0.0
 
     def _retreat(self) -> None:
         """Put back what was claimed and is not under way."""
@@ -248,6 +242,7 @@ class RelayLane:
 
     async def _send(self, driver: AsyncDriver, errand: Errand) -> None:
         self._starting -= 1
+        is_last = self._ending.is_draining and self._is_down
         try:
             made = await driver.run(errand.flow)
         except Exception as error:  # noqa: BLE001 - of a format or scheme, which may be anybody's
@@ -258,6 +253,8 @@ class RelayLane:
             self._write(self._work.put_back(errand, reason, after))
             return
         self._heed(made)
+        if is_last and self._is_down:
+            self.stop()
         self._write(self._work.take(errand, made))
 
     def _heed(self, made: Redelivery) -> None:

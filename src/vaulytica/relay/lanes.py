@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Iterable, Mapping
 
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.budget import Budget
+from vaulytica.relay.claims import LEASE
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.lane import LEASE, RelayLane
+from vaulytica.relay.lane import RelayLane
 from vaulytica.relay.recent import Recent
 from vaulytica.relay.transport import timed_transport
 from vaulytica.relay.watch import Watch
@@ -26,6 +28,7 @@ class Lanes:
         self._budget = Budget(MOST_BYTES)
         self.current: dict[str, RelayLane] = {}
         self._ending: set[RelayLane] = set()
+        self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def apply(self, destinations: Mapping[str, DestinationSettings]) -> dict[str, list[str]]:
@@ -74,7 +77,7 @@ class Lanes:
             self._watch.failed(lane.name, error)
             lane.abandon()
             await asyncio.sleep(_AGAIN)
-            if self.current.get(lane.name) is lane:
+            if self.current.get(lane.name) is lane and not self._draining:
                 self._begin(lane.name, lane.settings)
         finally:
             lane.ended.set()
@@ -110,8 +113,10 @@ class Lanes:
 
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:
         """Deliver what can be delivered in that time, then end; at once if somebody is in a `hurry`."""
+        self._draining = True
+        until = time.monotonic() + seconds
         for lane in self.current.values():
-            lane.drain()
+            lane.drain(until)
         if not await self._ended(seconds, hurry):
             for lane in self.current.values():
                 lane.stop()

@@ -10,6 +10,8 @@ import msgspec
 from vaulytica.outbox.delivery import Part
 from vaulytica.outbox.states import State
 
+_SAME = 0.1  # seconds
+
 
 class Kind(msgspec.Struct, frozen=True):
     """What to claim: only what is in that state, or, None, both in the order in which they are due."""
@@ -39,6 +41,11 @@ class Slots:
     def due(self, at: float) -> None:
         """Something is to be tried again then."""
         heappush(self._due, at)
+
+    def first_due(self, at: float) -> None:
+        """The same, and nothing is before that. Told again and again, it is kept once."""
+        if not self._due or at < self._due[0] - _SAME:
+            heappush(self._due, at)
 
     def see(self) -> None:
         """There is something, of whatever kind."""

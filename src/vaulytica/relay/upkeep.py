@@ -10,7 +10,7 @@ from typing import Any
 
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.lane import LEASE
+from vaulytica.relay.claims import LEASE
 from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.notify import ALIVE, notify, watchdog_every
 from vaulytica.relay.room import Room

@@ -30,11 +30,15 @@ def counts(session: Session) -> dict[str, Counts]:
     return found
 
 
-def due(session: Session) -> dict[str, float]:
-    """For each destination that something waits for: seconds until the first of it may be claimed."""
+def due(session: Session, destination: str | None) -> dict[str, float]:
+    """For each destination, or that one, that something waits for: seconds until the first of it may be claimed."""
     now = session.now()
     found: dict[str, float] = {}
-    for id, name in session.execute("destinations").fetchall():
+    if destination is None:
+        every = session.execute("destinations").fetchall()
+    else:
+        every = [(session.known_destination(destination), destination)]
+    for id, name in every:
         (first,) = session.execute("next_due", destination=id).fetchone()
         if first is not None:
             found[name] = max(0, first - now) / 1000

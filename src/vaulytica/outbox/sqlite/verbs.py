@@ -119,9 +119,9 @@ class Verbs:
         """For each destination, since the beginning."""
         return Op(counting.counts, reads=True)
 
-    def due(self) -> Op[dict[str, float]]:
-        """For each destination that something waits for: seconds until the first may be claimed."""
-        return Op(counting.due, reads=True)
+    def due(self, destination: str | None = None) -> Op[dict[str, float]]:
+        """For each destination (or that one) that something waits for: seconds until it may be claimed."""
+        return Op(lambda session: counting.due(session, destination), reads=True)
 
     def used_bytes(self) -> Op[int]:
         """What the file holds, without the room in it that is free."""
