@@ -170,6 +170,25 @@ def test_the_second_sigterm_ends_what_waits_for_its_rate(relay, sink):
     assert (counts.delivered, counts.pending) == (len(a.taken), 100 - len(a.taken))
 
 
+def test_one_that_cannot_begin_says_why_and_neither_drains_nor_stops(relay, sink):
+    a = sink()
+    limited = {"rate_limit": {"events_per_second": 0.5}, "batch": {"as": "ndjson", "max_events": 1}}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        one = relay(
+            {"a": {"url": a.url, "format": "json", **limited}},
+            start=False,
+            drain=3600,
+            intake={"listen": listen},
+        )
+        one.put(ids(100), ["a"])
+        one.start(ready=False)
+        assert one.wait() == 2
+    assert f"cannot listen on {listen}" in one.errors
+    assert one.lines == []
+    one.check_the_law()
+
+
 def test_it_tells_systemd(relay, sink, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))

@@ -160,20 +160,22 @@ class Relay:
         notify(READY)
 
     async def _end(self) -> None:
+        has_begun = self._state is None  # else why it has not is told by whoever started it
         self._state = "it is stopping"
         notify(STOPPING)
         self.door.close("the relay is stopping; try again")
         await self.inlets.stop_sources()
         if self._stop.is_set():
             self._log.info("stopping", drain=self.config.drain)
-        await self.lanes.drain(self.config.drain, self._hurry)
+        await self.lanes.drain(self.config.drain if has_begun else 0.0, self._hurry)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.inlets.stop()
-        with suppress(OutboxError):
-            counts = await self.outbox.counts()
-            self._log.info("stopped", pending=sum(count.pending for count in counts.values()))
+        if has_begun:
+            with suppress(OutboxError):
+                counts = await self.outbox.counts()
+                self._log.info("stopped", pending=sum(count.pending for count in counts.values()))
         self._store.close()
 
     def _on_put(self, names: set[str]) -> None:  # in the outbox's thread
