@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from vaulytica.receiving.guard import VERIFIED, Guard, Refusal, answer
 from vaulytica.receiving.replays import Handling
+from vaulytica.receiving.threads import begin, end
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,7 +39,7 @@ class SignatureASGIMiddleware:
                 return
             verified = self._guard.verifier.verify(scope["headers"], body)
             once = self._guard.once
-            handling = None if once is None else await asyncio.to_thread(once.begin, verified)
+            handling = None if once is None else await begin(once, verified)
         except Refusal as error:
             await _refuse(error, scope, send)
             return
@@ -115,7 +115,7 @@ class _Answering:
     async def _note(self, is_done: bool) -> None:
         if not self._is_noted:
             self._is_noted = True
-            await asyncio.to_thread(self._handling.done if is_done else self._handling.failed)
+            await end(self._handling, is_done=is_done)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from fastapi import HTTPException, Request
 
 from vaulytica.errors import WebhookConfigError
 from vaulytica.receiving.guard import Guard, Refusal, answer
+from vaulytica.receiving.threads import begin, end
 from vaulytica.receiving.verification import Verified
 
 
@@ -27,7 +27,7 @@ def signed(
         try:
             found = guard.verifier.verify(request.headers.raw, await _body(request, guard))
             once = guard.once
-            handling = None if once is None else await asyncio.to_thread(once.begin, found)
+            handling = None if once is None else await begin(once, found)
         except Refusal as error:
             status, headers, _ = answer(error)
             more = {name: value for name, value in headers if not name.startswith("Content-")}
@@ -38,7 +38,7 @@ def signed(
             is_done = True
         finally:
             if handling is not None:
-                await asyncio.to_thread(handling.done if is_done else handling.failed)
+                await end(handling, is_done=is_done)
 
     return verified
 
