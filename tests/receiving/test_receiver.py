@@ -17,7 +17,7 @@ from vaulytica.receiving.receiver import Answer, Misbehaviour, Receiver
 
 def talk(receiver, raw):
     """Send raw bytes; all that comes back."""
-    with socket.create_connection(("127.0.0.1", receiver.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=60) as connection:
         connection.sendall(raw)
         answer = b""
         with suppress(OSError):  # it may be gone before we have said all
@@ -28,7 +28,7 @@ def talk(receiver, raw):
 
 
 def post(receiver, body=b"{}", headers=None, path="/"):
-    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
     try:
         connection.request("POST", path, body, headers or {})
         answer = connection.getresponse()
@@ -47,13 +47,13 @@ def test_keeps_what_it_gets():
     assert received.header("x-two") == "2"
     assert received.header("x-three") is None
     assert received.verified is None
-    assert abs(received.time - time.time()) < 5
+    assert abs(received.time - time.time()) < 60
     assert receiver.counts == {200: 1}
 
 
 def test_a_connection_is_kept():
     with Receiver() as receiver:
-        connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
         for _ in range(3):
             connection.request("POST", "/", b"{}")
             connection.getresponse().read()
@@ -90,6 +90,9 @@ def test_chunked_bodies():
         (b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
         (b"Transfer-Encoding: chunked\r\n\r\nfffff\r\n", 413),
         (b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 200, 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 8190 + b"a\r\n0\r\n\r\n", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0", 400),
     ],
 )
 def test_bodies_that_cannot_be_read(rest, status, capfd):
@@ -153,7 +156,7 @@ def test_a_bound_on_what_is_kept():
 
 
 def test_delay_and_close_in_the_middle_of_it():
-    receiver = Receiver(delay=30)
+    receiver = Receiver(delay=120)
     outcome = []
 
     def ask():
@@ -168,7 +171,7 @@ def test_delay_and_close_in_the_middle_of_it():
     started = time.monotonic()
     receiver.close()
     receiver.close()
-    thread.join(20)
+    thread.join(60)
     assert len(outcome) == 1
     assert time.monotonic() - started < receiver.delay / 2
 
@@ -227,7 +230,7 @@ def test_thousands_of_requests_from_many_at_once():
     with Receiver() as receiver:
 
         def work():
-            connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=60)
             for _ in range(200):
                 connection.request("POST", "/", b"{}")
                 connection.getresponse().read()

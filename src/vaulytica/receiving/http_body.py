@@ -46,15 +46,23 @@ def _exactly(stream: BinaryIO, size: int, most: int) -> bytes:
 def _chunked(stream: BinaryIO, most: int) -> bytes:
     chunks: list[bytes] = []
     room = most
-    while size := _chunk_size(stream.readline(_MAX_LINE)):
+    while size := _chunk_size(_line(stream)):
         chunks.append(_exactly(stream, size, room))
         room -= size
-        if stream.readline(_MAX_LINE).strip():
+        if _line(stream):
             raise BodyError(400, "a chunk is longer than it says")
     for _ in range(100):  # trailers, which nobody reads
-        if not stream.readline(_MAX_LINE).strip():
+        if not _line(stream):
             return b"".join(chunks)
     raise BodyError(400, "too many trailers")
+
+
+def _line(stream: BinaryIO) -> bytes:
+    """A whole line without its end: of half a one, the rest would be read as the body."""
+    line = stream.readline(_MAX_LINE)
+    if not line.endswith(b"\n"):
+        raise BodyError(400, "a line among the chunks is too long, or ends early")
+    return line.strip()
 
 
 def _chunk_size(line: bytes) -> int:
