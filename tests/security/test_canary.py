@@ -13,6 +13,7 @@ import pytest
 from rich.pretty import pretty_repr
 
 from support.canaries import CANARY, PLACES, leaks, secret_paths, settings_with, texts_of
+from vaulytica.config import WebhookBatchConfig, WebhookEgress, WebhookRateLimit, WebhookTLS
 from vaulytica.delivery.request import Response
 from vaulytica.integrations.webhook import (
     AsyncWebhookSender,
@@ -146,9 +147,15 @@ def test_what_holds_secrets_refuses_to_be_pickled(where: str) -> None:
             pickle.dumps([thing])
 
 
-AUTH_FIELDS = sorted(WebhookAuth.model_fields)
-CONFIG_FIELDS = sorted(WebhookConfig.model_fields)
-RETRY_FIELDS = sorted(WebhookRetryConfig.model_fields)
+MODELS: tuple[type[Any], ...] = (
+    WebhookAuth,
+    WebhookBatchConfig,
+    WebhookConfig,
+    WebhookEgress,
+    WebhookRateLimit,
+    WebhookRetryConfig,
+    WebhookTLS,
+)
 WRONG: dict[str, Callable[[], Any]] = {
     "as it is": lambda: CANARY,
     "with a space": lambda: f"Bearer {CANARY}",
@@ -170,6 +177,7 @@ NAMES = (
     "headers",
     "no_proxy",
     "custom_template",
+    "server_name",
 )
 
 
@@ -183,9 +191,7 @@ def built(model: type[Any], settings: dict[str, Any]) -> tuple[Any, WebhookConfi
 @pytest.mark.parametrize("how", WRONG)
 @pytest.mark.parametrize(
     ("model", "field"),
-    [(WebhookAuth, field) for field in AUTH_FIELDS]
-    + [(WebhookConfig, field) for field in CONFIG_FIELDS]
-    + [(WebhookRetryConfig, field) for field in RETRY_FIELDS],
+    [(model, field) for model in MODELS for field in sorted(model.model_fields)],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_a_secret_in_the_wrong_field_is_not_repeated_in_the_error(
@@ -213,7 +219,7 @@ def test_a_secret_in_the_wrong_field_is_not_repeated_in_the_error(
 
 
 def test_a_secret_as_the_name_of_a_setting_is_not_repeated_either() -> None:
-    for model in (WebhookAuth, WebhookConfig, WebhookRetryConfig):
+    for model in MODELS:
         with pytest.raises(WebhookConfigError) as caught:
             model(**{"url": "https://siem.example.com/", f"Bearer {CANARY}": 1})
         assert leaks(texts_of(caught.value)) == []

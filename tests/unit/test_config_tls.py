@@ -78,6 +78,27 @@ def test_files_that_are_not_there_or_hold_something_else(tmp_path: Path, made: P
     assert "ca holds no certificates in PEM" in refused(ca=made.key)
     assert "client_cert holds no certificate in PEM" in refused(client_cert=str(empty))
     assert "ca: cannot read" in refused(ca="nul\0")
+    assert "~nobody-of-that-name/ca.pem: No such file" in refused(ca="~nobody-of-that-name/ca.pem")
+
+
+def test_a_key_that_has_lost_its_first_line_is_not_repeated(made: Pair) -> None:
+    """It is none in PEM, so it could only be the path of a file; as such it would stand in the error."""
+    lines = made.key.splitlines()[1:-1]
+    for text in ("".join(lines), "\n".join(lines), "/" + "\n".join(lines), "~" + "\n".join(lines)):
+        for name in ("ca", "client_cert", "client_key"):
+            error = refused(**{name: text})
+            assert f"{name}: cannot read a file of that name" in error
+            assert "PEM itself would begin with -----BEGIN" in error
+            assert not any(line in error for line in lines)
+
+
+def test_a_relative_path_is_named_where_something_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert f"ca: cannot read {tmp_path}/folder: Is a directory" in refused(ca="folder")
+    assert f"a file of that name in {tmp_path}" in refused(ca="nowhere.pem")
 
 
 def test_a_file_that_is_too_large_a_device_or_a_pipe_is_not_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from vaulytica.config.settings import Settings
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.errors import WebhookConfigError
 from vaulytica.secrets import SecretRef
-from vaulytica.secrets.file import read_regular
+from vaulytica.secrets.file import absolute, read_regular
 
 if TYPE_CHECKING:
     from vaulytica.transport.tls import Tls
@@ -114,16 +115,26 @@ def _source(value: str | SecretStr | None, what: str) -> Callable[[], bytes] | N
         return None
     if isinstance(value, SecretRef) or not _is_path(value):
         return lambda: _text(value).encode("utf-8", "replace")
-    path = Path(_text(value)).expanduser().absolute()
-    return lambda: _read(path, what)
+    path = absolute(_text(value))
+    return lambda: _read(path, what, _shown(_text(value), path))
 
 
-def _read(path: Path, what: str) -> bytes:
+def _shown(given: str, path: Path) -> str:
+    """The path, where it is surely one: a key that has lost its first line is none, and is not repeated."""
+    is_path = given.startswith(("/", "~", ".")) or Path(given).is_absolute()
+    if "\n" not in given and (is_path or os.path.exists(path)):  # noqa: PTH110 - raises for no name
+        return str(path)
+    return (
+        f"a file of that name in {Path().absolute()} (PEM itself would begin with {_PEM.rstrip()})"
+    )
+
+
+def _read(path: Path, what: str, shown: str) -> bytes:
     try:
         content = read_regular(path, _MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a path"
-        raise WebhookConfigError(f"{what}: cannot read {path}: {why}") from None
+        raise WebhookConfigError(f"{what}: cannot read {shown}: {why}") from None
     if len(content) > _MOST_BYTES:
-        raise WebhookConfigError(f"{what}: {path} is over {_MOST_BYTES} bytes")
+        raise WebhookConfigError(f"{what}: {shown} is over {_MOST_BYTES} bytes")
     return content

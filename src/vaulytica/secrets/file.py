@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 
 from vaulytica.errors import WebhookConfigError
@@ -40,6 +41,14 @@ class FileSecrets:
         young = time.time() - status.st_mtime < _YOUNG
         stamp = status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
         return (*stamp, time.monotonic_ns() if young else 0)
+
+
+def absolute(name: str, base: Path | None = None) -> Path:
+    """The path from `base`, else from where the process is now; `~` is the home, if there is one of that name."""
+    path = Path(name)
+    with suppress(RuntimeError):
+        path = path.expanduser()
+    return (base or Path()).absolute() / path
 
 
 def read_regular(path: Path, size: int) -> bytes:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from vaulytica.errors import WebhookConfigError, one_line
 from vaulytica.latch import Latch
 from vaulytica.registry import Table
+from vaulytica.secrets.file import absolute
 
 log = logging.getLogger("vaulytica")
 
@@ -64,8 +65,10 @@ class SecretRef(SecretStr):
             kinds = ", ".join(f"{kind}:…" for kind in PROVIDERS.names())
             raise WebhookConfigError(f"not a reference to a secret, which begins with {kinds}")
         kind, _, name = reference.partition(":")
+        if not name.strip():
+            raise WebhookConfigError(f"{kind}: names no secret; write what it is called after it")
         if kind == "file":
-            name = str((base or Path()).absolute() / Path(name).expanduser())
+            name = str(absolute(name, base))
         self.reference = f"{kind}:{name}"
         self._shown = reference
         self._name = name
