@@ -29,7 +29,7 @@ def test_what_is_frequent_looks_at_no_more_than_it_must(name: str, tmp_path: Pat
         session = outbox._writer
         assert session is not None
         values = dict.fromkeys(
-            ("destination", "state", "now", "most", "id", "token", "lease", "owned", "batch", "key",
+            ("destination", "state", "now", "most", "id", "token", "lease", "owned", "batch", "key", "gone",
              "before", "name", "events", "delivered", "buried", "source", "position"), 1
         )  # fmt: skip
         plan = session.connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values).fetchall()

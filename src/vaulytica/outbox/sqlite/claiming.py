@@ -8,15 +8,26 @@ from collections.abc import Sequence
 import msgspec
 
 from vaulytica.outbox.delivery import Delivery, Tried
+from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
 
+_UNREADABLE = Tried(0.0, "the attempts before cannot be read: see vaulytica outbox audit")
 _decode_tried = msgspec.json.Decoder(tuple[Tried, ...]).decode
 
 
 def tried_of(blob: bytes | None) -> tuple[Tried, ...]:
-    """The attempts as the file has them."""
-    return _decode_tried(blob) if blob else ()
+    """The attempts as the file has them. What cannot be read of them must hold up nothing."""
+    found = read_tried(blob) if blob else ()
+    return (_UNREADABLE,) if found is None else found
+
+
+def read_tried(blob: bytes) -> tuple[Tried, ...] | None:
+    """The same; None if they cannot be read."""
+    try:
+        return _decode_tried(blob)
+    except (msgspec.MsgspecError, TypeError, UnicodeDecodeError):
+        return None
 
 
 def claim(
@@ -50,12 +61,12 @@ def claim(
 
 def _read(session: Session, id: int, destination: str, token: int, now: int) -> Delivery:
     row = session.execute("claimed", id=id).fetchone()
-    id, events, body, attempts, charged, kept, excused, key, tried = row
+    id, events, body, crc, attempts, charged, kept, excused, key, tried = row
     return Delivery(
         id=id,
         destination=destination,
         events=events,
-        body=body,
+        body=body if is_as_it_was_put(body, crc) else b"",
         token=token,
         attempts=attempts,
         charged=charged,

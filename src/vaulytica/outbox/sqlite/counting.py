@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vaulytica.outbox.delivery import Counts, Retention
 from vaulytica.outbox.sqlite.session import Session
-from vaulytica.outbox.sqlite.settling import remove
+from vaulytica.outbox.sqlite.settling import MOVED, remove
 
 _MOST_ROWS, _MOST_KEYS, _MOST_PAGES = 100, 1000, 512  # of one step of tidying
 _SPARE_PAGES = 256  # that the file may have free
@@ -87,11 +87,16 @@ def _purge_delivered(session: Session) -> int:
         )
     ]
     purged = 0
-    for due, delivery, batch in sorted(rows):
+    gone: dict[int, int] = {}
+    for due, delivery, batch, destination, events in sorted(rows):
         if over and now - due < retention.seconds * 1000 and not _is_over(session, retention):
             break
         remove(session, delivery, batch)
+        gone[destination] = gone.get(destination, 0) + events
         purged += 1
+    for destination, events in gone.items():
+        counted = dict.fromkeys(MOVED, 0) | {"gone": events}
+        session.execute("count_moved", destination=destination, **counted)
     return purged
 
 

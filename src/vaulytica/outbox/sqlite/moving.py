@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import OutboxDamagedError, WebhookConfigError
 from vaulytica.outbox.delivery import Filter, Kept, Moved, Part, Tried, bounded
+from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
 from vaulytica.outbox.sqlite.claiming import tried_of
 from vaulytica.outbox.sqlite.putting import has_pending_of_key
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.session import Session
-from vaulytica.outbox.sqlite.settling import Row, free_next, remove, split
+from vaulytica.outbox.sqlite.settling import MOVED, Row, free_next, remove, split
 from vaulytica.outbox.states import State, Step, sources
 
 _STEPS = (Step.REPLAY, Step.BURY, Step.DROP, Step.PURGE)
@@ -39,14 +40,23 @@ def move(session: Session, step: Step, which: Filter, after: int, most: int) -> 
         if lines is not None and len(lines) < row.events:
             others = sorted(set(range(row.events)) - set(lines))
             parts = [Part(state=state, lines=places) for places in (others, lines)]
-            row = split(session, row, parts)[1][1]
+            row = split(session, row, parts, _body(session, row))[1][1]
         _step(session, step, state, row)
         events += row.events
     return Moved(events, last)
 
 
+def _body(session: Session, row: Row) -> bytes:
+    body, crc = session.execute("body", batch=row.batch).fetchone()
+    if not is_as_it_was_put(body, crc):
+        raise OutboxDamagedError(
+            f"delivery {row.id} is not what was put, and is not divided: see vaulytica outbox audit"
+        )
+    return bytes(body)
+
+
 def _step(session: Session, step: Step, state: State, row: Row) -> None:
-    counted = dict.fromkeys(("replayed", "buried", "dropped", "purged"), 0)
+    counted = dict.fromkeys(MOVED, 0)
     if step is Step.REPLAY:
         held = row.key is not None and has_pending_of_key(session, row.destination, row.key)
         to = State.HELD if held else State.FRESH
@@ -63,8 +73,8 @@ def _step(session: Session, step: Step, state: State, row: Row) -> None:
         remove(session, row.id, row.batch)
         if step is Step.DROP:
             counted["dropped"] = row.events
-        elif state is State.DEAD:
-            counted["purged"] = row.events
+        else:
+            counted["purged" if state is State.DEAD else "gone"] = row.events
     session.execute("count_moved", destination=row.destination, **counted)
     if row.key is not None and step in (Step.BURY, Step.DROP):
         free_next(session, row.destination, row.key)
@@ -86,9 +96,8 @@ def shed(session: Session, events: int) -> dict[str, int]:
                 free_next(session, destination, key)
     names = dict(session.execute("destinations").fetchall())
     for destination, count in dropped.items():
-        session.execute(
-            "count_moved", destination=destination, replayed=0, buried=0, dropped=count, purged=0
-        )
+        counted = dict.fromkeys(MOVED, 0) | {"dropped": count}
+        session.execute("count_moved", destination=destination, **counted)
     return {names[id]: count for id, count in dropped.items()}
 
 

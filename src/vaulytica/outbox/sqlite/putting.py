@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vaulytica.outbox.delivery import Mark, Once, Receipt, Share
+from vaulytica.outbox.sqlite.checksum import crc32
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
@@ -112,7 +113,13 @@ def add_batch(
     """The number of a new batch."""
     bound = " ".join(map(str, destinations))
     cursor = session.execute(
-        "put_batch", kept=kept, events=events, refs=len(destinations), bound=bound, body=body
+        "put_batch",
+        kept=kept,
+        events=events,
+        refs=len(destinations),
+        bound=bound,
+        body=body,
+        crc=crc32(body),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid

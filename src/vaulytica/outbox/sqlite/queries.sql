@@ -16,14 +16,15 @@ INSERT INTO outbox_destination (name) VALUES (:name) ON CONFLICT (name) DO NOTHI
 SELECT id FROM outbox_destination WHERE name = :name
 
 -- name: put_batch
-INSERT INTO outbox_batch (kept, events, refs, bound, body) VALUES (:kept, :events, :refs, :bound, :body)
+INSERT INTO outbox_batch (kept, events, refs, bound, body, crc)
+VALUES (:kept, :events, :refs, :bound, :body, :crc)
 
 -- name: put_delivery
 INSERT INTO outbox_delivery (destination, batch, events, severity, state, kept, due, attempts, key, tried)
 VALUES (:destination, :batch, :events, :severity, :state, :kept, :due, :attempts, :key, :tried)
 
 -- name: count_accepted
-UPDATE outbox_destination SET accepted = accepted + :events WHERE id = :destination
+UPDATE outbox_destination SET accepted = accepted + :events, proof = proof + :events WHERE id = :destination
 
 -- name: has_pending_of_key
 SELECT 1 FROM outbox_delivery
@@ -73,7 +74,7 @@ UPDATE outbox_delivery SET state = 'claimed', token = :token, lease = :lease, ow
 WHERE id = :id
 
 -- name: claimed
-SELECT d.id, d.events, b.body, d.attempts, d.charged, d.kept, d.excused, d.key, d.tried
+SELECT d.id, d.events, b.body, b.crc, d.attempts, d.charged, d.kept, d.excused, d.key, d.tried
 FROM outbox_delivery d JOIN outbox_batch b ON b.id = d.batch WHERE d.id = :id
 
 -- name: extend
@@ -108,14 +109,17 @@ UPDATE outbox_batch SET refs = refs - 1 WHERE id = :batch
 DELETE FROM outbox_batch WHERE id = :batch AND refs <= 0
 
 -- name: body
-SELECT body FROM outbox_batch WHERE id = :batch
+SELECT body, crc FROM outbox_batch WHERE id = :batch
 
 -- name: count_settled
-UPDATE outbox_destination SET delivered = delivered + :delivered, buried = buried + :buried
+UPDATE outbox_destination SET delivered = delivered + :delivered, buried = buried + :buried,
+gone = gone + :gone, proof = proof + 8 * :delivered + 64 * :buried + 262144 * :gone
 WHERE id = :destination
 
 -- name: counts
-SELECT id, name, accepted, delivered, buried, replayed, dropped, purged FROM outbox_destination ORDER BY name
+SELECT id, name, CAST(accepted AS INTEGER), CAST(delivered AS INTEGER), CAST(buried AS INTEGER),
+CAST(replayed AS INTEGER), CAST(dropped AS INTEGER), CAST(purged AS INTEGER)
+FROM outbox_destination ORDER BY name
 
 -- name: oldest
 SELECT min(kept) FROM (
@@ -130,7 +134,9 @@ UPDATE outbox_delivery SET state = 'dead', due = :now, tried = :tried WHERE id =
 
 -- name: count_moved
 UPDATE outbox_destination SET replayed = replayed + :replayed, buried = buried + :buried,
-dropped = dropped + :dropped, purged = purged + :purged WHERE id = :destination
+dropped = dropped + :dropped, purged = purged + :purged, gone = gone + :gone,
+proof = proof + 64 * :buried + 512 * :replayed + 4096 * :dropped + 32768 * :purged + 262144 * :gone
+WHERE id = :destination
 
 -- name: row
 SELECT destination, batch, events, severity, kept, due, attempts, key, tried FROM outbox_delivery WHERE id = :id
@@ -140,7 +146,7 @@ SELECT id, destination, batch, events, key FROM outbox_delivery
 WHERE state IN ('fresh', 'deferred', 'held') ORDER BY severity, id LIMIT :most
 
 -- name: delivered_before
-SELECT due, id, batch FROM outbox_delivery
+SELECT due, id, batch, destination, events FROM outbox_delivery
 WHERE destination = :destination AND state = 'delivered' AND due <= :before ORDER BY due LIMIT :most
 
 -- name: name
@@ -156,8 +162,31 @@ FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
 JOIN outbox_batch b ON b.id = d.batch
 
 -- name: sums
-SELECT n.name, d.state, sum(d.events) FROM outbox_delivery d
-LEFT JOIN outbox_destination n ON n.id = d.destination GROUP BY 1, 2
+SELECT n.name, d.state, CAST(sum(d.events) AS INTEGER) FROM outbox_delivery d
+JOIN outbox_destination n ON n.id = d.destination GROUP BY 1, 2
+
+-- name: checks
+SELECT name, CAST(delivered - gone AS INTEGER), proof = accepted + 8 * delivered + 64 * buried
++ 512 * replayed + 4096 * dropped + 32768 * purged + 262144 * gone FROM outbox_destination ORDER BY name
+
+-- name: strange_deliveries
+SELECT id FROM outbox_delivery
+WHERE state NOT IN ('fresh', 'held', 'claimed', 'deferred', 'delivered', 'dead')
+OR typeof(destination) != 'integer' OR typeof(batch) != 'integer' OR typeof(events) != 'integer'
+OR typeof(kept) != 'integer' OR typeof(due) != 'integer' OR typeof(attempts) != 'integer'
+OR typeof(charged) != 'integer' OR min(kept, due, attempts, charged) < 0 OR typeof(key) NOT IN ('null', 'text')
+OR (state = 'claimed') != (typeof(token) || typeof(lease) = 'integerinteger') LIMIT :most
+
+-- name: of_nobody
+SELECT d.id FROM outbox_delivery d WHERE d.destination NOT IN (SELECT id FROM outbox_destination) LIMIT :most
+
+-- name: held_by_nobody
+SELECT min(h.id) FROM outbox_delivery h WHERE h.state = 'held' AND NOT EXISTS
+(SELECT 1 FROM outbox_delivery f WHERE f.destination = h.destination AND f.key = h.key
+AND f.state IN ('fresh', 'deferred', 'claimed')) GROUP BY h.destination, h.key LIMIT :most
+
+-- name: tries
+SELECT id, tried FROM outbox_delivery WHERE tried IS NOT NULL
 
 -- name: without_batch
 SELECT d.id FROM outbox_delivery d LEFT JOIN outbox_batch b ON b.id = d.batch WHERE b.id IS NULL LIMIT :most
@@ -174,7 +203,7 @@ SELECT b.id FROM outbox_batch b WHERE b.refs !=
 SELECT d.id FROM outbox_delivery d JOIN outbox_batch b ON b.id = d.batch WHERE d.events != b.events LIMIT :most
 
 -- name: bodies
-SELECT id, events, body FROM outbox_batch
+SELECT id, events, body, crc FROM outbox_batch
 
 -- name: total
 SELECT count(*), coalesce(sum(d.events), 0)
@@ -210,7 +239,12 @@ DELETE FROM outbox_batch WHERE id NOT IN (SELECT batch FROM outbox_delivery)
 UPDATE outbox_batch SET refs = (SELECT count(*) FROM outbox_delivery d WHERE d.batch = outbox_batch.id)
 
 -- name: set_counters
-UPDATE outbox_destination SET accepted = :accepted, buried = :buried WHERE id = :id
+UPDATE outbox_destination SET accepted = :accepted, buried = :buried, gone = :gone,
+proof = :accepted + 8 * delivered + 64 * :buried + 512 * replayed + 4096 * dropped + 32768 * purged
++ 262144 * :gone WHERE id = :id
+
+-- name: set_crc
+UPDATE outbox_batch SET crc = :crc WHERE id = :id
 
 -- name: old_keys
 SELECT key, ids, digest, expires FROM outbox_idempotency

@@ -15,6 +15,7 @@ import msgspec
 
 from vaulytica.errors import OutboxDamagedError, OutboxError
 from vaulytica.outbox.delivery import Counts, Tried
+from vaulytica.outbox.sqlite.checksum import crc32
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.counting import counts
 from vaulytica.outbox.sqlite.lock import OwnerLock
@@ -100,6 +101,8 @@ class _Recovery:
             self._add_orphan(session, id, bound, kept)
         session.execute("drop_unreachable")
         session.execute("recount_refs")
+        for id, _, body, _ in connection.execute(SQL["bodies"]).fetchall():
+            session.execute("set_crc", id=id, crc=crc32(body))
         return Recovered(*self._recount(session), sum(self._doubtful.values()))
 
     def _copy_rest(self, session: Session) -> None:
@@ -153,7 +156,9 @@ class _Recovery:
             missing = accepted - now + self._doubtful.get(id, 0)
             if missing > 0:
                 lost[name] = missing
-            session.execute("set_counters", id=id, accepted=now, buried=dead + replayed + purged)
+            gone = delivered - found.get(State.DELIVERED, 0)
+            buried = dead + replayed + purged
+            session.execute("set_counters", id=id, accepted=now, buried=buried, gone=gone)
         return counts(session), lost
 
 

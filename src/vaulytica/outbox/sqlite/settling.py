@@ -12,6 +12,7 @@ from vaulytica.outbox.sqlite.putting import add_batch
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
 
+MOVED = ("replayed", "buried", "dropped", "purged", "gone")  # what `count_moved` counts
 _ORDER = {State.DEFERRED: 0, State.DEAD: 1, State.DELIVERED: 2}
 _encode = msgspec.json.Encoder().encode
 
@@ -40,33 +41,35 @@ def settle(session: Session, verdicts: Sequence[Verdict]) -> list[Delivery]:
         if found is None:
             lost.append(delivery)
             continue
-        _settle_one(session, Row(delivery.id, *found), verdict.parts)
+        _settle_one(session, Row(delivery.id, *found), verdict.parts, delivery.body)
     return lost
 
 
-def _settle_one(session: Session, row: Row, parts: Sequence[Part]) -> None:
+def _settle_one(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> None:
     counts = {State.DELIVERED: 0, State.DEAD: 0, State.DEFERRED: 0}
     if len(parts) == 1 and parts[0].lines is None:
         counts[parts[0].state] = row.events
         _write(session, row, parts[0])
     else:
         # The row itself becomes the first of these, so that what is put back keeps its place.
-        for part, rest in split(session, row, sorted(parts, key=lambda part: _ORDER[part.state])):
+        ordered = sorted(parts, key=lambda part: _ORDER[part.state])
+        for part, rest in split(session, row, ordered, body):
             counts[part.state] += rest.events
             _write(session, rest, part)
+    delivered = counts[State.DELIVERED]
     session.execute(
         "count_settled",
         destination=row.destination,
-        delivered=counts[State.DELIVERED],
+        delivered=delivered,
         buried=counts[State.DEAD],
+        gone=delivered if session.retention is None else 0,
     )
     if row.key is not None and not counts[State.DEFERRED]:
         free_next(session, row.destination, row.key)
 
 
-def split(session: Session, row: Row, parts: Sequence[Part]) -> list[tuple[Part, Row]]:
+def split(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> list[tuple[Part, Row]]:
     """A row for each part, with a batch of its own; the first keeps the number."""
-    (body,) = session.execute("body", batch=row.batch).fetchone()
     lines = body.removesuffix(b"\n").split(b"\n")
     places = [place for part in parts for place in part.lines or ()]
     if sorted(places) != list(range(row.events)) or len(lines) != row.events:
