@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from vaulytica.relay.intake.shapes import Shapes
+
 _decode, _encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
 _decode_lines = msgspec.json.Decoder().decode_lines
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -15,12 +17,21 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 def is_unique(block: bytes) -> bool:
     """Whether it is seen at once that no key stands twice, in whole lines of which each is a JSON text."""
+    fine = _shapes.fine(block)
+    return fine == len(block) or _are_same(block[fine:])
+
+
+def _are_same(block: bytes) -> bool:
+    """Whether the lines are the same when they are decoded, and encoded anew."""
     try:
         again = _encode_lines(_decode_lines(block))
         # Most programs write no spaces.
         return again == block or _array(again) == msgspec.json.format(_array(block), indent=-1)
     except (ValueError, RecursionError):
         return False
+
+
+_shapes = Shapes(_are_same)
 
 
 def _array(lines: bytes) -> bytes:
