@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from io import BytesIO
 
 import msgspec
 
@@ -24,7 +25,7 @@ def encode(entries: Iterable[Event | Line]) -> bytes:
             pass
         else:
             # Data may have line ends between its parts, where it was not read from a line.
-            if block.count(b"\n") == len(entries) and b"\r" not in block:
+            if len(BytesIO(block).readlines()) == len(entries) and b"\r" not in block:
                 return block
     return b"".join([_of(entry) + b"\n" for entry in entries])
 

@@ -12,6 +12,7 @@ from vaulytica.wal import use_wal
 _BUSY = 10.0  # seconds to wait for another program's transaction
 _PAGE = 16384  # batches are large: fewer, larger pages are written and freed faster
 _WAL_PAGES = 1024  # 16 MiB, after which what is in the log goes to its place in the file
+_CACHE = 16 * 1024  # KiB; what was put lately is claimed, and freed, without being read again
 
 
 def path_of(url: str) -> Path:
@@ -44,6 +45,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
             raise OutboxError(f"outbox {path}: SQLite cannot use a write-ahead log there ({mode})")
         # To overwrite what is deleted would double what is written.
         connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {4 * _WAL_PAGES * _PAGE}")
     except BaseException:

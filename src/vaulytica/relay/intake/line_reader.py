@@ -10,7 +10,7 @@ from typing import Any
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event, Severity
-from vaulytica.lines import decode_values, together
+from vaulytica.lines import decode_values
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
@@ -40,7 +40,7 @@ class LineReader:
         """The events of whole lines; `at` is where the first of them begins, in bytes."""
         if self._make is None:
             try:
-                return together(list(Reader(self._limits).lines(block)))
+                return Reader(self._limits).block(block)
             except Refusal:
                 pass
         entries: list[Entry] = []

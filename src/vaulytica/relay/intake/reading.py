@@ -51,6 +51,10 @@ class Reader:
             yield self._block(block, first, "line")
             first += block.count(b"\n")
 
+    def block(self, body: bytes) -> Sequence[Entry]:
+        """The same, all of it at once."""
+        return self._block(body.removeprefix(_BOM), 1, "line")
+
     def json(self, body: bytes) -> Iterator[Sequence[Entry]]:
         """From one event, or an array; or lines where it plainly is some."""
         body = body.removeprefix(_BOM)

@@ -8,7 +8,7 @@ from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 
-CHUNK = 256 * 1024
+CHUNK = 512 * 1024
 
 
 async def take(chunks: AsyncIterator[bytes], reader: LineReader, feed: Feed) -> int:
