@@ -94,14 +94,21 @@ class SqliteOutbox:
         self._reader: Session | None = None
         self._reading = threading.Lock()
         self._commit = GroupCommit(self._perform)
-        writer = connect(self.path, create=True)
+        self._writer = self._opened(create=True)
+        self._reader = self._opened(create=False)
+
+    def _opened(self, *, create: bool) -> Session:
+        connection = connect(self.path, create=create)
         try:
-            migrate(writer, self.path, lambda: round(self._clock.time() * 1000), owner=self._lock)
-        except BaseException:
-            writer.close()
+            if create:
+                migrate(connection, self.path, self._milliseconds, owner=self._lock)
+            return self._session(connection)
+        except BaseException:  # of a damaged file
+            connection.close()
             raise
-        self._writer = self._session(writer)
-        self._reader = self._session(connect(self.path, create=False))
+
+    def _milliseconds(self) -> int:
+        return round(self._clock.time() * 1000)
 
     def _session(self, connection: sqlite3.Connection) -> Session:
         (seen,) = connection.execute(SQL["clock"]).fetchone()
