@@ -60,6 +60,7 @@ def test_egress_options_that_cannot_be_meant(vaulytica, options, words):
     done = vaulytica("send", "--url", "http://127.0.0.1:1", *options, stdin=EVENT)
     assert done.code == 2
     assert words in done.error
+    assert "TUM0Q0FRQX" not in done.error
 
 
 def test_a_config_file_says_it_in_the_configs_own_words_and_options_take_its_place(
@@ -137,6 +138,7 @@ def test_tls_by_a_config_file_whose_paths_are_from_its_folder(vaulytica, secure,
         ('client_key: "-----BEGIN PRIVATE KEY-----"', "tls.client_key takes a path or a reference"),
         ("client_certificate: x", "did you mean client_cert?"),
         ("ca: nowhere.pem", "nowhere.pem: No such file"),
+        ("client_key: TUM0Q0FRQXdCUVlESzJWd0JDSUVJ", "tls.client_key: cannot read a file of that"),
         ("pins: [sha256//x, sha256//y]", "pins[0] is not sha256//"),
     ],
 )
@@ -146,6 +148,7 @@ def test_a_config_files_tls_settings_that_are_wrong(vaulytica, tmp_path, setting
     done = vaulytica("send", "--config", "c.yaml", stdin=EVENT)
     assert done.code == 2
     assert words in done.error
+    assert "TUM0Q0FRQX" not in done.error
 
 
 def test_no_proxy_and_the_guard(vaulytica, receiver, tmp_path):

@@ -160,12 +160,18 @@ class DestinationReader:
             return self._secret(value, what)
         if name not in ("ca", "client_cert", "client_key") or not isinstance(value, str):
             return value
+        from vaulytica.config.tls import shown_path
         from vaulytica.secrets import SecretRef, is_reference
+        from vaulytica.secrets.file import absolute
 
         if is_reference(value):
             return SecretRef(value, base=self._base)
         if "-----BEGIN " not in value:
-            return str(self._base / Path(value).expanduser())
+            path = absolute(value, self._base)
+            shown = shown_path(value, path)
+            if shown != str(path):  # which, once absolute, would be told from no path any more
+                raise WebhookConfigError(f"{what}: cannot read {shown}: No such file or directory")
+            return str(path)
         if name == "client_key":
             raise WebhookConfigError(f"{what} takes a path or a reference, not the key itself")
         return value

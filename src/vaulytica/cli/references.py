@@ -54,7 +54,11 @@ def is_secret_header(name: str) -> bool:
 def file_of(reference: str | None) -> list[Path]:
     """The file that a reference on the command line names, if it names one."""
     kind, _, name = (reference or "").partition(":")
-    return [Path(name).expanduser()] if kind == "file" and name else []
+    if kind != "file" or not name:
+        return []
+    from vaulytica.secrets.file import absolute
+
+    return [absolute(name)]
 
 
 def dereferenced(text: str, what: str, *, base: Path | None = None) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vaulytica.transport.tls import Tls
 
 _PEM = "-----BEGIN "
+_LIKE_A_PATH = re.compile(r"\A[~.]|\.[A-Za-z]{1,4}\Z")  # no Base64 is, nor what has a long end
 _MOST_BYTES = 4 * 1024 * 1024  # all public authorities are 0.3 MiB
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*")
 
@@ -116,17 +117,16 @@ def _source(value: str | SecretStr | None, what: str) -> Callable[[], bytes] | N
     if isinstance(value, SecretRef) or not _is_path(value):
         return lambda: _text(value).encode("utf-8", "replace")
     path = absolute(_text(value))
-    return lambda: _read(path, what, _shown(_text(value), path))
+    shown = shown_path(_text(value), path)
+    return lambda: _read(path, what, shown)
 
 
-def _shown(given: str, path: Path) -> str:
+def shown_path(given: str, path: Path) -> str:
     """The path, where it is surely one: a key that has lost its first line is none, and is not repeated."""
-    is_path = given.startswith(("/", "~", ".")) or Path(given).is_absolute()
-    if "\n" not in given and (is_path or os.path.exists(path)):  # noqa: PTH110 - raises for no name
+    is_path = Path(given).is_absolute() or _LIKE_A_PATH.search(given) or os.path.exists(path)  # noqa: PTH110 - raises for no name
+    if "\n" not in given and is_path:
         return str(path)
-    return (
-        f"a file of that name in {Path().absolute()} (PEM itself would begin with {_PEM.rstrip()})"
-    )
+    return f"a file of that name (PEM itself would begin with {_PEM.rstrip()})"
 
 
 def _read(path: Path, what: str, shown: str) -> bytes:
