@@ -86,7 +86,7 @@ def serve(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
 
 def post(url: str, body: bytes, headers: Any, method: str = "POST") -> tuple[int, Any]:
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, "/hook", body, dict(headers))
         response = connection.getresponse()
@@ -117,7 +117,7 @@ def test_what_is_signed_gets_in(serve: Callable[..., str]) -> None:
         (now_signed, BODY + b" ", 401, "no signature of standard_webhooks matches"),
         (lambda: now_signed(key=whsec("other")), BODY, 401, "no signature"),
         (lambda: now_signed(now=time.time() - 301), BODY, 401, "in the past"),
-        (lambda: now_signed(now=time.time() + 302), BODY, 401, "in the future"),
+        (lambda: now_signed(now=time.time() + 400), BODY, 401, "in the future"),
         (lambda: now_signed()[1:], BODY, 401, "no header Webhook-Id"),
         (lambda: {**dict(now_signed()), "Webhook-Id": "a.b"}, BODY, 400, "without a dot"),
         (lambda: {**dict(now_signed()), "Webhook-Timestamp": "now"}, BODY, 400, "whole seconds"),
@@ -176,7 +176,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve: Callable[.
     """The body never comes: an answer is there all the same."""
     app = App()
     where = urlsplit(serve(app, max_body=1000))
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         assert b" 413 " in client.recv(4096)
     assert app.got == []
@@ -223,19 +223,12 @@ def test_an_endless_body_in_chunks_is_refused(how: str) -> None:
     guarded = SignatureASGIMiddleware(app.asgi, KEY, max_body=100_000)
     with serving.asgi(guarded if how == "middleware" else depending(app)) as url:
         where = urlsplit(url)
-        with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:  # fmt: skip
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client:  # fmt: skip
             client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-            sent = 0
-            client.settimeout(0.01)
-            answer = b""
-            while not answer and sent < 5_000_000:
-                with contextlib.suppress(TimeoutError, ConnectionError):
-                    client.sendall(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
-                sent += 10_000
-                with contextlib.suppress(TimeoutError, ConnectionError):
-                    answer = client.recv(4096)
-        assert b" 413 " in answer
-        assert sent < 1_000_000
+            for _ in range(10):
+                client.sendall(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
+            client.sendall(b"1\r\nx\r\n")  # one too many, and no end of it
+            assert b" 413 " in client.recv(4096)
     assert app.got == []
 
 
@@ -244,7 +237,7 @@ def test_wsgi_asks_for_a_length_where_it_cannot_tell_the_end() -> None:
     guarded = SignatureWSGIMiddleware(app.wsgi, KEY)
     with serving.wsgi(guarded) as url:
         where = urlsplit(url)
-        with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:  # fmt: skip
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client:  # fmt: skip
             client.sendall(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             assert b" 411 " in client.recv(4096)
     assert app.got == []
@@ -334,11 +327,11 @@ def hang_up(url: str, headers: Any, app: Long) -> None:
     where = urlsplit(url)
     before = len(app.got)
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as client:
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n{lines}\r\n"
         client.sendall(head.encode() + BODY)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while len(app.got) == before and time.monotonic() < end:
             time.sleep(0.005)
     app.gone.set()
@@ -353,14 +346,14 @@ class Long(App):
 
     def wsgi(self, environ: Any, start_response: Any) -> Any:
         self.status(BODY, environ["vaulytica.verified"])
-        assert self.gone.wait(10)
+        assert self.gone.wait(60)
         start_response("200 OK", [])
         return (b"x" * 100_000 for _ in range(20))
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         self.status(BODY, scope["vaulytica.verified"])
-        assert await asyncio.to_thread(self.gone.wait, 10)
+        assert await asyncio.to_thread(self.gone.wait, 60)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(20):
             await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
@@ -372,7 +365,7 @@ def test_a_client_that_has_gone_undoes_nothing(serve: Callable[..., str]) -> Non
     url = serve(app, seen=MemorySeenIds())
     headers = now_signed(id="e-1")
     hang_up(url, headers, app)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (told := post(url, BODY, headers))[0] == 425 and time.monotonic() < end:
         time.sleep(0.005)
     assert told[0] == 200

@@ -73,7 +73,7 @@ EACH = pytest.mark.parametrize("module", RECIPES, indirect=True)
 
 def post(url: str, body: bytes, headers: Any) -> int:
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("POST", where.path, body, dict(headers))
         response = connection.getresponse()

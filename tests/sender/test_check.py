@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_yes(
 def test_an_event_that_gets_no_answer(
     script: Callable[[Line], None], serve: Serve, sender_of: SenderOf
 ) -> None:
-    steps = checked(sender_of(serve(script).url, timeout=0.3))
+    steps = checked(sender_of(serve(script).url, timeout=1.0))
     assert steps["connect"][0] == "ok"
     assert steps["event"][0] == "failed"
 
@@ -182,7 +182,7 @@ def test_a_clock_that_is_wrong_is_a_warning(skew: int, serve: Serve, sender_of: 
     steps = checked(sender_of(serve(replies(answer)).url))
     assert steps["clock"][0] == "warning"
     seconds = int(steps["clock"][1].split(" ")[0])
-    assert abs(seconds + skew) <= 2
+    assert abs(seconds + skew) <= 60
     assert "NTP" in steps["clock"][2]
 
 
@@ -221,6 +221,6 @@ def test_the_connection_made_for_looking_is_closed_again(serve: Serve, sender_of
     server = serve(script)
     sender = sender_of(server.url)
     assert sender.check().ok
-    assert gone.wait(2)
+    assert gone.wait(60)
     assert sender.send_event("file_shared", {})
     assert server.connections == 2

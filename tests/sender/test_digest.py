@@ -89,7 +89,7 @@ def test_sixteen_threads_ask_for_one_challenge() -> None:
         ready = threading.Barrier(16)
 
         def send(sender: WebhookSender) -> bool:
-            ready.wait(10)
+            ready.wait(60)
             return sender.send_event("file_shared", {})
 
         with WebhookSender(config_for(url, auth=robot())) as sender, ThreadPoolExecutor(16) as pool:

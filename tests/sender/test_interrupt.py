@@ -60,16 +60,18 @@ def test_ctrl_c_ends_the_call(
     assert program.stdout is not None
     try:
         assert program.stdout.readline() == "begun\n"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(server.arrived) < width and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)  # into the read of the answer, or the wait before the retry
         program.send_signal(signal.SIGINT)
         sent_at = time.monotonic()
-        output = program.communicate(timeout=10)[0]
+        output = program.communicate(timeout=30)[0]
     finally:
         program.kill()
         program.stdout.close()
-    assert time.monotonic() - sent_at < 5
+    assert time.monotonic() - sent_at < 30, (
+        "the time-out, and the wait before a retry, take a minute"
+    )
     assert output.removeprefix("first\n") == "interrupted\n"
     assert program.returncode == 0

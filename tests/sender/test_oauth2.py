@@ -174,16 +174,20 @@ def test_an_endpoint_that_is_busy_is_asked_again_later(
     assert (len(tokens.arrived), len(server.arrived)) == (2, 1)
 
 
-@pytest.mark.parametrize("script", [resets, silent], ids=["resets", "never answers"])
+@pytest.mark.parametrize(
+    ("script", "timeout"), [(resets, 60.0), (silent, 0.5)], ids=["resets", "never answers"]
+)
 def test_an_endpoint_that_is_broken_is_an_auth_error_in_the_end(
-    script: Any, serve: Serve, sender_of: SenderOf
+    script: Any, timeout: float, serve: Serve, sender_of: SenderOf
 ) -> None:
     tokens, server = serve(script), serve(replies(OK))
-    sender = sender_of(server.url, auth=auth_by(tokens), timeout=0.2)
+    sender = sender_of(server.url, auth=auth_by(tokens), timeout=timeout)
     with pytest.raises(WebhookAuthError, match="token endpoint did not answer") as caught:
         sender.send_event("file_shared", {})
     assert caught.value.attempts == 3
-    assert (tokens.count(3), server.connections) == (3, 0)
+    assert server.connections == 0
+    if script is resets:  # else the time may be up before anything has arrived
+        assert tokens.count(3) == 3
 
 
 def test_an_endpoint_that_is_not_there(serve: Serve, sender_of: SenderOf) -> None:
@@ -227,7 +231,7 @@ def test_many_callers_that_meet_a_401_make_one_refresh(serve: Serve, sender_of: 
     def answer(arrived: Arrived) -> bytes:
         if arrived.header("authorization") == "Bearer new" or not meet.is_set():
             return OK
-        all_in.wait(5)
+        all_in.wait(60)
         return http(401)
 
     meet = threading.Event()

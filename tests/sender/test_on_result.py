@@ -12,7 +12,7 @@ from support.faulty import OK, Faulty, replies
 from vaulytica.integrations.webhook import Result, WebhookSender
 
 Serve = Callable[..., Faulty]
-BATCHES = {"batch": {"max_events": 10, "as": "array"}}
+BATCHES = {"batch": {"max_events": 10, "as": "array", "max_wait": 60}}
 
 
 def entries(count: int) -> Iterator[dict[str, Any]]:

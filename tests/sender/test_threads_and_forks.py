@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,7 +63,7 @@ FORKING = """
     url, ca = sys.argv[1:]
     certifi.where = lambda: ca
     once = WebhookRetryConfig(max_retries=0)
-    config = WebhookConfig(url=url, timeout=5, retry_config=once)
+    config = WebhookConfig(url=url, timeout=60, retry_config=once)
     sender = WebhookSender(config)
 
     def send(name):
@@ -103,7 +104,7 @@ FORKING_TASKS = """
     url, ca = sys.argv[1:]
     certifi.where = lambda: ca
     once = WebhookRetryConfig(max_retries=0)
-    sender = AsyncWebhookSender(WebhookConfig(url=url, timeout=5, retry_config=once))
+    sender = AsyncWebhookSender(WebhookConfig(url=url, timeout=60, retry_config=once))
 
     async def send(name):
         assert await sender.send_event("file_shared", {}, event_id=name)
@@ -155,34 +156,41 @@ def test_a_child_has_its_own_connections_and_leaves_the_parents_alone(
     assert len(server.arrived) == (11 if program is FORKING else 9)
 
 
-def test_a_lock_held_while_forking_does_not_hang_the_child(serve: Serve) -> None:
+def test_a_lock_held_while_forking_does_not_hang_the_child(serve: Serve, tmp_path: Path) -> None:
     """A thread is fetching a token while another forks; the child fetches its own."""
-    tokens = serve(
-        replies(
-            lambda _: (threading.Event().wait(0.5), http(200, b"{}"))[1],
-            http(200, b'{"access_token": "fake", "expires_in": 600}'),
-        )
-    )
+    asked, over = tmp_path / "asked", tmp_path / "over"
+
+    def late(_: Arrived) -> bytes:
+        asked.touch()
+        end = time.monotonic() + 60
+        while not over.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        return http(200, b"{}")
+
+    tokens = serve(replies(late, http(200, b'{"access_token": "fake", "expires_in": 600}')))
     server = serve(replies(OK))
     program = """
         import os, sys, threading, time, warnings
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking while a thread runs
         from vaulytica.integrations.webhook import *
-        url, token_url = sys.argv[1:]
+        url, token_url, asked, over = sys.argv[1:]
         auth = WebhookAuth(auth_type="oauth2", oauth2_token_url=token_url,
                            oauth2_client_id="robot", oauth2_client_secret="obviously-fake")
-        sender = WebhookSender(WebhookConfig(url=url, auth=auth, timeout=5))
+        sender = WebhookSender(WebhookConfig(url=url, auth=auth, timeout=60))
         thread = threading.Thread(target=sender.test_connection)
         thread.start()
-        time.sleep(0.2)
+        while not os.path.exists(asked):
+            time.sleep(0.01)
         child = os.fork()
         if child == 0:
             sender.send_event("file_shared", {}, event_id="child")
             os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        status = os.waitpid(child, 0)[1]
+        open(over, "w").close()
         thread.join()
+        assert status == 0, status
     """
-    run(program, server.url, tokens.url)
+    run(program, server.url, tokens.url, str(asked), str(over))
     assert [arrived.header("webhook-id") for arrived in server.arrived] == ["child"]
 
 
@@ -211,16 +219,16 @@ ROTATING = """
         def slow(*given, **named):
             if threading.current_thread() is thread:
                 inside.set()
-                leave.wait(20)
+                leave.wait(60)
             return whole(*given, **named)
 
         thread = threading.Thread(target=act)
         setattr(owner, name, slow)
         thread.start()
-        assert inside.wait(20)
+        assert inside.wait(60)
         child = os.fork()
         if child == 0:
-            signal.alarm(20)
+            signal.alarm(60)
             try:
                 then()
             except BaseException as error:

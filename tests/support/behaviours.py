@@ -97,7 +97,7 @@ class Crowd:
     """A script that holds every request until `width` are in flight; `most` is how many there were."""
 
     width: int
-    patience: float = 5.0
+    patience: float = 60.0
     most: int = 0
     _now: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)

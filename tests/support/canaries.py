@@ -222,7 +222,7 @@ for _path in secret_paths():
 
 def settings_with(place: str, base: str) -> dict[str, Any]:
     """A config's settings with the canary in that place, for a destination of that origin."""
-    return {"url": f"{base}/hook", "timeout": 2.0, **PLACES[place](base)}
+    return {"url": f"{base}/hook", "timeout": 60.0, **PLACES[place](base)}
 
 
 def texts_of(error: BaseException) -> str:

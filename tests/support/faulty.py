@@ -140,7 +140,7 @@ class Faulty:
     def bodies(self) -> list[bytes]:
         return [arrived.body for arrived in self.arrived]
 
-    def count(self, expected: int, patience: float = 3.0) -> int:
+    def count(self, expected: int, patience: float = 60.0) -> int:
         """How many requests have arrived; given up on by the client, they may arrive a little later."""
         until = time.monotonic() + patience
         while len(self.arrived) < expected and time.monotonic() < until:
@@ -153,7 +153,7 @@ class Faulty:
             self._listener.shutdown(socket.SHUT_RDWR)
         # Closed before its thread has left it, its number could be the next server's, and this
         # server's thread would answer there.
-        self._thread.join(5)
+        self._thread.join(60)
         self._listener.close()
         for sock in self._lines:
             with contextlib.suppress(OSError):

@@ -70,7 +70,7 @@ def _use_addresses(addresses: Sequence[str]) -> None:
 
 def _wait_for(address: str) -> None:
     """IPv6 looks first whether somebody else has the address."""
-    until = time.monotonic() + 3
+    until = time.monotonic() + 60
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
         try:

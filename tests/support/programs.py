@@ -25,7 +25,7 @@ def run(code: str, *arguments: object, **environment: str) -> str:
     """What the program wrote; fails if it does not end well within a minute."""
     process = start(code, *arguments, **environment)
     try:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 0, output
