@@ -78,9 +78,10 @@ def test_what_a_worker_holds_is_not_moved(outbox: Any) -> None:
 def test_the_oldest_of_the_least_severity_are_shed_first(outbox: Any) -> None:
     for id, severity in (("a", "error"), ("b", "info"), ("c", "info"), ("d", "debug")):
         outbox.put(parcel(id, severity=severity), ["siem"])
-    assert outbox.shed(2) == {"siem": 2}
+    assert outbox.shed(events=2) == {"siem": 2}
     assert ids_in(*outbox.claim("siem")) == ["a", "c"]
     assert outbox.counts()["siem"].dropped == 2
+    assert outbox.shed(events=2) == {}
 
 
 # --- Looking.

@@ -106,6 +106,8 @@ class Law(RuleBasedStateMachine):
             assert lost == [delivery]
             return
         for id, fate in zip(ids_in(delivery), fates, strict=True):
+            if self.where[delivery.destination, id] == "thrown away":
+                continue  # while it was claimed
             self.where[delivery.destination, id] = {
                 State.DELIVERED: "delivered", State.DEAD: "dead", State.DEFERRED: "pending"
             }[fate]  # fmt: skip
@@ -134,11 +136,15 @@ class Law(RuleBasedStateMachine):
         to = {Step.REPLAY: "pending", Step.BURY: "dead"}.get(step, "thrown away")
         self.where |= {(name, id): to for id in fitting}
 
-    @rule(events=st.integers(1, 3))
-    def shed(self, events: int) -> None:
+    @rule(events=st.integers(1, 3), begun=st.dictionaries(st.integers(1, 20), st.integers(0, 3)))
+    def shed(self, events: int, begun: dict[int, int]) -> None:
         before = {(k.destination, id) for k in everything(self.outbox) for id in ids_in(k)}
-        self.outbox.shed(events)
+        claimed = everything(self.outbox, states=(State.CLAIMED,))
+        held = sum(min(k.events, max(1, begun.get(k.id, k.events))) for k in claimed)
+        pending = sum(count.pending for count in self.outbox.counts().values())
+        told = self.outbox.shed(events=max(0, pending - events), begun=begun)
         after = {(k.destination, id) for k in everything(self.outbox) for id in ids_in(k)}
+        assert sum(told.values()) == len(before - after) == min(events, pending - held)
         self.where |= dict.fromkeys(before - after, "thrown away")
 
     @rule(seconds=st.sampled_from([1.0, 21.0, 100.0]), jump=st.sampled_from([0.0, 3600.0, -3600.0]))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 
 from support.relay import RelayProcess, wait_until
 
 DOWN = {"url": "http://127.0.0.1:9"}
 
 
-def post(one: RelayProcess, ids, severity="info") -> tuple[int, dict, str | None]:
+def post(one: RelayProcess, ids, severity="info", **headers) -> tuple[int, dict, str | None]:
     lines = "".join(
         json.dumps({"type": "t", "id": id, "severity": severity, "data": {"id": id}}) + "\n"
         for id in ids
     )
     connection = http.client.HTTPConnection(one.url.removeprefix("http://"), timeout=20)
-    connection.request("POST", "/v1/events", lines, {"Content-Type": "application/x-ndjson"})
+    connection.request(
+        "POST", "/v1/events", lines, {"Content-Type": "application/x-ndjson", **headers}
+    )
     answer = connection.getresponse()
     body = json.loads(answer.read())
     connection.close()
@@ -62,6 +65,68 @@ def test_drop_throws_away_the_oldest_of_the_least_severity(relay, sink):
         *[f"new-{n}" for n in range(20)],
     }
     assert one.metric("vaulytica_dropped_events_total", "a") == counts.dropped
+
+
+def hanging(sink):
+    """A destination that answers nothing until it is let go."""
+    a, go = sink(), threading.Event()
+    a.behave = lambda *_: go.wait(60) and None
+    return a, go
+
+
+def test_drop_makes_room_though_all_is_claimed_and_no_more_than_it_must(relay, sink):
+    a, go = hanging(sink)
+    one = relay({"a": {"url": a.url, "timeout": 60}}, full={"events": 200, "then": "drop"})
+    old, new = [f"old-{n}" for n in range(200)], [f"new-{n}" for n in range(5)]
+    assert post(one, old)[0] == 202
+    wait_until(lambda: a.requests, "it is under way")
+    assert post(one, new)[0] == 202
+    assert one.counts()["a"].dropped == 5
+    go.set()
+    counts = one.wait_delivered()["a"]
+    assert (counts.accepted, counts.delivered, counts.dropped) == (205, 200, 5)
+    # What was under way is not what has been dropped.
+    assert a.taken == dict.fromkeys([*old[:-5], *new], 1)
+    assert one.said("claims ran out") == []
+
+
+def test_drop_weighs_what_comes_in_with_all_the_rest(relay, sink):
+    a, go = hanging(sink)
+    one = relay({"a": {"url": a.url, "timeout": 60}}, full={"events": 100, "then": "drop"})
+    kept = [f"kept-{n}" for n in range(100)]
+    assert post(one, kept, "critical")[0] == 202
+    assert post(one, ["light"], "info")[0] == 202
+    assert one.get("/readyz")[0] == 200, "it takes what comes"
+    assert post(one, ["light", "too"], "error")[0] == 202
+    go.set()
+    counts = one.wait_delivered()["a"]
+    assert (counts.accepted, counts.dropped) == (103, 3)
+    assert a.taken == dict.fromkeys(kept, 1)
+
+
+def test_drop_says_so_once_for_many_and_the_rest_at_the_end(relay):
+    one = relay(
+        {"a": {**DOWN, "order_by": "data.id"}}, full={"events": 50, "then": "drop"}, drain=0
+    )
+    for n in range(30):
+        assert post(one, [f"{n}-{m}" for m in range(10)])[0] == 202
+    assert len(one.said("events dropped")) < 5, "one a minute"
+    counts = one.counts()["a"]
+    assert (counts.pending, counts.dropped) == (50, 250)
+    one.stop()
+    said = one.said("events dropped")
+    assert sum(line["events"] for line in said) == 250
+    assert said[-1]["destinations"] == {"a": said[-1]["events"]}
+    one.check_the_law()
+
+
+def test_what_is_kept_once_drops_nothing_when_it_is_sent_again(relay):
+    one = relay({"a": DOWN}, full={"events": 10, "then": "drop"})
+    for _ in range(3):
+        key = {"Idempotency-Key": "k"}
+        assert post(one, [f"e-{n}" for n in range(10)], **key)[0] in (200, 202)
+    counts = one.counts()["a"]
+    assert (counts.accepted, counts.dropped) == (10, 0)
 
 
 def wait_forever():

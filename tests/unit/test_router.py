@@ -11,7 +11,7 @@ from vaulytica.events import Event
 from vaulytica.lines import decode
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.match import Match, document_of
-from vaulytica.relay.router import Router
+from vaulytica.relay.router import Router, by_severity
 
 
 def to(**settings: Any) -> DestinationSettings:
@@ -130,3 +130,21 @@ def test_law_each_destination_gets_what_it_wants_once_and_in_order(destinations,
                 ids = [int(e.id) for e in group.entries]
                 assert ids == sorted(ids)
                 assert (group.key is not None) == one.is_ordered
+
+
+def test_parts_of_one_severity_are_all_of_it_in_order() -> None:
+    events = [event(str(n), severity=("info", "error")[n % 2], user="x") for n in range(5)]
+    (plain,) = Router({"a": to()}).route(events)
+    info, error = by_severity(plain)
+    assert [one.id for one in info.entries] == ["0", "2", "4"]
+    assert [one.id for one in error.entries] == ["1", "3"]
+    assert (info.positions, error.positions) == ([0, 2, 4], [1, 3])
+    router = Router({"a": to(match={"where": "id != '1'"}), "k": to(order_by="data.user")})
+    found = [part for group in router.route(events) for part in by_severity(group)]
+    positions = {(part.destinations, part.key): [] for part in found}
+    for part in found:
+        positions[part.destinations, part.key].append(part.positions)
+    assert positions == {
+        (("a",), None): [[0, 2, 4], [3]],
+        (("k",), '"x"'): [[0, 1, 2, 3, 4]],
+    }

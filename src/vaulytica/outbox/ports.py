@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from vaulytica.outbox.delivery import (
@@ -88,8 +88,18 @@ class Outbox(Protocol):
     def used_bytes(self) -> int:
         """What it holds on disk, without the room in it that is free."""
 
-    def shed(self, events: int) -> dict[str, int]:
-        """Drop so many pending events, the oldest of the least severity first; how many of each destination."""
+    def shed(
+        self,
+        *,
+        events: int | None = None,
+        size: int | None = None,
+        begun: Mapping[int, int] = {},
+    ) -> dict[str, int]:
+        """Drop pending events until there are no more than so many, and no more bytes are in use.
+
+        The oldest of the least severity go first. Of what is claimed only what is behind so many events as
+        are `begun` of a delivery; of what is not listed there, none. How many of each destination.
+        """
 
     def tidy(self) -> int:
         """Throw away what is past its retention, a bounded part at a time; how much, 0 when all is done."""
@@ -154,7 +164,13 @@ class AsyncOutbox(Protocol):
     def used_bytes(self) -> Awaitable[int]:
         """See `Outbox.used_bytes`."""
 
-    def shed(self, events: int) -> Awaitable[dict[str, int]]:
+    def shed(
+        self,
+        *,
+        events: int | None = None,
+        size: int | None = None,
+        begun: Mapping[int, int] = {},
+    ) -> Awaitable[dict[str, int]]:
         """See `Outbox.shed`."""
 
     def tidy(self) -> Awaitable[int]:

@@ -63,6 +63,7 @@ class Work:
         self._read = read
         self._detector = DownDetector()
         self._held: dict[int, Delivery] = {}
+        self._loads: dict[int, tuple[_Load, int]] = {}  # where a delivery is in hand
         self.delivered = self.dead = self.deferred = 0
         self.down: str | None = None
         self.wait = 0.0
@@ -81,6 +82,7 @@ class Work:
         for group in self._groups(deliveries):
             self._held |= {delivery.id: delivery for delivery in group}
             load = _Load(self._lane, group, clock, self._chunk, self._read)
+            self._loads |= {delivery.id: (load, at) for at, delivery in enumerate(group)}
             first = group[0]
             ordered = first.key is not None
             past = Past(
@@ -127,6 +129,12 @@ class Work:
         ]
         return self._ended(errand.load.take(Redelivery(Settlement(), later, {})))
 
+    def give_way(self, errands: Iterable[Errand]) -> tuple[list[Verdict], dict[int, int]]:
+        """Put these back; and of each delivery so far in hand, how many first events may be on their way."""
+        loads = dict(self._loads)
+        verdicts = [verdict for errand in errands for verdict in self.put_back(errand)]
+        return verdicts, {id: load.begun(at) for id, (load, at) in loads.items()}
+
     def take(self, errand: Errand, made: Redelivery) -> list[Verdict]:
         """What an errand made; the verdicts of deliveries of which that was the last."""
         self._detector.observe(made.settlement)
@@ -137,6 +145,7 @@ class Work:
     def _ended(self, verdicts: list[Verdict]) -> list[Verdict]:
         for verdict in verdicts:
             del self._held[verdict.delivery.id]
+            del self._loads[verdict.delivery.id]
             for part in verdict.parts:
                 count = verdict.delivery.events if part.lines is None else len(part.lines)
                 self.delivered += count if part.state is State.DELIVERED else 0
@@ -200,6 +209,20 @@ class _Load:
             "see vaulytica outbox audit"
         )
         return Entries([error] * count)
+
+    def begun(self, at: int) -> int:
+        """Of that delivery: behind so many events there are only such as were put back untried."""
+        untried = {
+            line
+            for part, runs in self._parts[at].items()
+            if part.state is State.DEFERRED and not part.attempts
+            for run in runs
+            for line in run
+        }
+        count = self._deliveries[at].events
+        while count - 1 in untried:
+            count -= 1
+        return count
 
     def unfit(self) -> list[Verdict]:
         """Take in the events that cannot be sent; the verdicts of deliveries of only such."""

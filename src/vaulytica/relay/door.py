@@ -12,7 +12,7 @@ from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
 from vaulytica.relay.recent import Recent
 from vaulytica.relay.room import Room
-from vaulytica.relay.router import Group, Router
+from vaulytica.relay.router import Group, Router, by_severity
 
 _RETRY_AFTER = 5.0  # seconds
 _SEVERAL, _BATCH = 100, 1000  # events
@@ -45,12 +45,11 @@ class Door:
         if self._closed is not None:
             raise Stopping(self._closed, _RETRY_AFTER)
         shares, ids, wanted = self._shares(entries)
+        events = sum([len(share.parcel) * len(share.destinations) for share in shares])
+        size = sum([len(share.parcel.body) for share in shares])
         if shares:
             try:
-                await self.room.make(
-                    sum([len(share.parcel) * len(share.destinations) for share in shares]),
-                    sum([len(share.parcel.body) for share in shares]),
-                )
+                self.room.make(events, size)
             except Full:
                 self.refused += len(entries)
                 raise
@@ -63,6 +62,7 @@ class Door:
         if not kept.repeated:
             self.accepted += len(entries)
             self.unwanted += unwanted
+            await self.room.kept(events, size)
         return Receipt(kept.ids, kept.repeated, unwanted, kept.digest)
 
     def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], tuple[str, ...], int]:
@@ -70,6 +70,8 @@ class Door:
         if not entries:
             return [], (), 0
         groups = self.router.route(entries)
+        if self.room.drops:  # so that what matters less can go alone
+            groups = [part for group in groups for part in by_severity(group)]
         shares = [self._share(part, group) for group in groups for part in _parts(group)]
         if len(groups) == 1 and len(groups[0].entries) == len(entries):
             ids = shares[0].parcel.ids if len(shares) == 1 else _ids(shares)

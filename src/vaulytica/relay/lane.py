@@ -106,6 +106,14 @@ class RelayLane:
         self.health.resume()
         self.look()
 
+    def give_way(self) -> dict[int, int]:
+        """Put back what is not under way; of each delivery, how many of its first events may be."""
+        errands = list(self._ready)
+        self._ready.clear()
+        verdicts, begun = self._work.give_way(errands)
+        self._write(verdicts)
+        return begun
+
     @property
     def deliveries(self) -> list[Delivery]:
         """What it has claimed: the relay holds these claims."""
@@ -211,8 +219,8 @@ class RelayLane:
 
     def _retreat(self) -> None:
         """Put back what was claimed and is not under way."""
-        while self._ready:
-            self._write(self._work.put_back(self._ready.popleft()))
+        if self._ready:
+            self.give_way()
 
     def _write(self, verdicts: Sequence[Verdict]) -> None:
         """Have verdicts written, and know how much is in memory."""

@@ -109,6 +109,11 @@ class Lanes:
         if deliveries:
             await self._outbox.extend(deliveries, LEASE)
 
+    def give_way(self) -> dict[int, int]:
+        """See `RelayLane.give_way`; of all lanes."""
+        lanes = (*self.current.values(), *self._ending)
+        return {id: count for lane in lanes for id, count in lane.give_way().items()}
+
     # --- The end.
 
     async def drain(self, seconds: float, hurry: asyncio.Event) -> None:

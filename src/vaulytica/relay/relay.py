@@ -64,10 +64,14 @@ class Relay:
         recent = Recent()
         self.lanes = Lanes(self.outbox, self._watch, recent)
         self.room = Room(
-            self.config.full, self._shed, full=self._watch.full, dropped=self._watch.dropped
+            self.config.full,
+            self.outbox.shed,
+            give_way=self.lanes.give_way,
+            full=self._watch.full,
+            dropped=self._watch.dropped,
         )
         self.door = Door(self.outbox, Router(self.config.destinations), self.room, recent)
-        self._upkeep = Upkeep(self.outbox, self.lanes, self.room)
+        self._upkeep = Upkeep(self.outbox, self.lanes, self.room, self._watch)
         pages = Pages(self, self._metrics).routes()
         self.inlets = Inlets(self.door, pages, self._watch)
 
@@ -172,6 +176,7 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.inlets.stop()
+        self._watch.say_dropped(at_last=True)
         if has_begun:
             with suppress(OutboxError):
                 counts = await self.outbox.counts()
@@ -180,9 +185,6 @@ class Relay:
 
     def _on_put(self, names: set[str]) -> None:  # in the outbox's thread
         self._loop.call_soon_threadsafe(self.lanes.wake, names)
-
-    async def _shed(self, events: int) -> int:
-        return sum((await self.outbox.shed(events)).values())
 
 
 async def _job(job: Callable[[], object]) -> None:

@@ -1,34 +1,56 @@
-"""Room: whether the outbox is full, and what happens then: refuse what comes, or drop what matters least."""
+"""Room: whether the outbox is full, and what happens then: refuse what comes, or drop what matters least.
+
+What is refused is refused before it is kept. What is dropped is dropped after: so what has just come is
+weighed with all the rest, and may be what matters least.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
+from vaulytica.errors import OutboxError
 from vaulytica.relay.accept import Full
 from vaulytica.relay.config import FullSettings
 
 _RETRY_AFTER = 10.0  # seconds
-_TENTH = 10  # of the bound, dropped at a time, so that not every call has to
+_LARGE, _SPARE = (
+    10_000,
+    100,
+)  # from so many events on, a hundredth more is dropped, to do it less often
+
+
+class Shed(Protocol):
+    """See `AsyncOutbox.shed`."""
+
+    def __call__(
+        self, *, events: int | None, size: int | None, begun: Mapping[int, int]
+    ) -> Awaitable[Mapping[str, int]]:
+        """How many of each destination were dropped."""
 
 
 class Room:
     """Knows from time to time what is in the outbox, and adds up what has come since.
 
-    `shed` drops so many pending events, and gives how many there were; `full` hears when it begins
-    to be full, and `dropped` how many were.
+    `give_way` has the lanes put back what is not under way, and tells what is. `full` hears when it begins
+    to refuse, and `dropped` how many were dropped, and why.
     """
 
     def __init__(
         self,
         settings: FullSettings,
-        shed: Callable[[int], Awaitable[int]],
+        shed: Shed,
         *,
+        give_way: Callable[[], Mapping[int, int]] = dict,
         full: Callable[[str], object] = lambda why: None,  # noqa: ARG005 - nobody listens
-        dropped: Callable[[int, str], object] = lambda events, why: None,  # noqa: ARG005
+        dropped: Callable[[Mapping[str, int], str], object] = lambda events, why: None,  # noqa: ARG005
     ) -> None:
         self.settings = settings
-        self._shed, self._full, self._dropped = shed, full, dropped
+        self._shed, self._give_way = shed, give_way
+        self._full, self._dropped = full, dropped
         self._pending = self._bytes = 0
+        self._shedding = asyncio.Lock()
         self.is_full = False
 
     @property
@@ -36,10 +58,16 @@ class Room:
         """Whether it can be full at all."""
         return self.settings.events is not None or self.settings.size is not None
 
+    @property
+    def drops(self) -> bool:
+        """Whether events are dropped where there is no room."""
+        return self.is_bounded and self.settings.then == "drop"
+
     def know(self, pending: int, bytes: int) -> None:
         """What is in the outbox now: pending events, over all destinations, and bytes on disk."""
         self._pending, self._bytes = pending, bytes
-        self.is_full = self._why(0, 0) is not None
+        why = self._why(0, 0)
+        self.is_full = why is not None and (not self.drops or not pending)
 
     def _why(self, events: int, bytes: int) -> str | None:
         settings = self.settings
@@ -49,32 +77,46 @@ class Room:
             return f"it holds {settings.size} bytes"
         return None
 
-    async def make(self, events: int, bytes: int) -> None:
-        """Make room for so much, or raise `Full`."""
-        why = self._why(events, bytes)
+    def make(self, events: int, bytes: int) -> None:
+        """Raises `Full` where there is no room for so much, and none will be made."""
+        if self.drops:
+            why = None if self._pending else self._why(0, 0)
+            more = ", and nothing of it can be dropped"
+        else:
+            why, more = self._why(events, bytes), ""
         if why is not None:
             if not self.is_full:
                 self.is_full = True
                 self._full(why)
-            if self.settings.then == "refuse":
-                raise Full(f"the outbox is full: {why}", _RETRY_AFTER)
-            await self._drop(events, bytes, why)
+            raise Full(f"the outbox is full: {why}{more}", _RETRY_AFTER)
+        if not self.drops:
+            self._pending += events
+            self._bytes += bytes
+
+    async def kept(self, events: int, bytes: int) -> None:
+        """So much has been kept; what is too much is dropped."""
+        if not self.drops:
+            return
         self._pending += events
         self._bytes += bytes
+        if self._why(0, 0) is None:
+            return
+        async with self._shedding:  # those who wait for it have it done at once
+            why = self._why(0, 0)
+            if why is not None:
+                await self._drop(why)
 
-    async def _drop(self, events: int, bytes: int, why: str) -> None:
-        wanted = 0
-        if self.settings.events is not None:
-            most = self.settings.events
-            wanted = self._pending + events - most + most // _TENTH
-        if self.settings.size is not None and self._bytes + bytes > self.settings.size:
-            over = self._bytes + bytes - self.settings.size + self.settings.size // _TENTH
-            each = max(1, self._bytes // max(1, self._pending))
-            wanted = max(wanted, over // each + 1)
-        gone = await self._shed(max(1, wanted))
-        if gone == 0:
-            raise Full(f"the outbox is full: {why}, and nothing of it can be dropped", _RETRY_AFTER)
+    async def _drop(self, why: str) -> None:
+        most = self.settings.events
+        if most is not None and most >= _LARGE:
+            most -= most // _SPARE
+        try:
+            gone = await self._shed(events=most, size=self.settings.size, begun=self._give_way())
+        except OutboxError:
+            return  # what has come is kept all the same; the next that comes makes room
+        count = sum(gone.values())
         if self._pending:
-            self._bytes -= self._bytes * gone // max(self._pending, gone)
-        self._pending = max(0, self._pending - gone)
-        self._dropped(gone, why)
+            self._bytes -= self._bytes * count // max(self._pending, count)
+        self._pending = max(0, self._pending - count)
+        if count:
+            self._dropped(gone, why)

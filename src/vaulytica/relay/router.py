@@ -30,6 +30,22 @@ class Group(msgspec.Struct):
     positions: list[int] | None = None
 
 
+def by_severity(group: Group) -> list[Group]:
+    """The same, each part of one severity; but what has a key stays together, in its order."""
+    if group.key is not None:
+        return [group]
+    parts: dict[str, Group] = {}
+    for at, entry in enumerate(group.entries):
+        part = parts.get(entry.severity)
+        if part is None:
+            part = parts[entry.severity] = Group(group.destinations, [], None, [])
+        assert isinstance(part.entries, list)
+        assert part.positions is not None
+        part.entries.append(entry)
+        part.positions.append(at if group.positions is None else group.positions[at])
+    return [group] if len(parts) == 1 else list(parts.values())
+
+
 class _Wanting(msgspec.Struct, frozen=True):
     """Who may want events of one type and severity: whoever is in `sure` does."""
 

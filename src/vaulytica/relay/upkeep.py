@@ -14,6 +14,7 @@ from vaulytica.relay.claims import LEASE
 from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.notify import ALIVE, notify, watchdog_every
 from vaulytica.relay.room import Room
+from vaulytica.relay.watch import Watch
 
 _LOOK_EVERY, _LOOK_COST = 2.0, 0.005  # seconds; and the most of the time that may be spent so
 _COUNT_EVERY = 1.0
@@ -23,8 +24,8 @@ _TIDY_EVERY, _TIDY_PAUSE = 10.0, 0.05
 class Upkeep:
     """Tasks that run until they are cancelled."""
 
-    def __init__(self, outbox: AsyncOutbox, lanes: Lanes, room: Room) -> None:
-        self._outbox, self._lanes, self._room = outbox, lanes, room
+    def __init__(self, outbox: AsyncOutbox, lanes: Lanes, room: Room, watch: Watch) -> None:
+        self._outbox, self._lanes, self._room, self._watch = outbox, lanes, room, watch
 
     def jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Each is to run on its own."""
@@ -52,6 +53,7 @@ class Upkeep:
             if self._room.is_bounded:
                 with suppress(OutboxError):
                     await self.count_once()
+            self._watch.say_dropped()
             await asyncio.sleep(_COUNT_EVERY)
 
     async def count_once(self) -> None:

@@ -1,13 +1,14 @@
 """Watch: sees what lanes do, counts it, and says what is noteworthy: a line for each such thing, none for events.
 
 A destination is said to be down once, and once to be up again. Its dead letters are said when they
-begin, and then summed up, at most once a minute.
+begin, and then summed up, at most once a minute; and so are events that are dropped.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vaulytica.delivery.breaker import State as Breaker
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from vaulytica.relay.metrics import Metrics
 
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down
-_DEAD_EVERY = 60.0  # seconds between two lines on dead letters of one destination
+_DEAD_EVERY = (
+    60.0  # seconds between two lines on dead letters of one destination, or on what is dropped
+)
 _REJECTIONS = frozenset(
     {ReasonKind.EVENT, ReasonKind.AUTH, ReasonKind.REJECTED, ReasonKind.TLS, ReasonKind.TOO_LARGE}
 )
@@ -51,6 +54,8 @@ class Watch:
         self._failing: dict[str, float] = {}  # since when they have taken nothing
         self._dead: dict[str, tuple[float, int]] = {}  # when it was said last, and how many since
         self._unwritten = False
+        self._dropped: Counter[str] = Counter()  # and not said yet
+        self._dropped_at, self._why_dropped = -_DEAD_EVERY, ""
 
     def taken(self, lane: RelayLane) -> None:
         """The destination has taken events."""
@@ -116,9 +121,21 @@ class Watch:
         """The outbox begins to be full."""
         self.log.error("outbox full", why=why)
 
-    def dropped(self, events: int, why: str) -> None:
-        """Pending events were thrown away to make room, as the config has it."""
-        self.log.warning("events dropped", events=events, why=why)
+    def dropped(self, events: Mapping[str, int], why: str) -> None:
+        """Pending events were thrown away to make room, as the config has it; said like dead letters."""
+        self._dropped.update(events)
+        self._why_dropped = why
+        self.say_dropped()
+
+    def say_dropped(self, *, at_last: bool = False) -> None:
+        """Say what was not said yet, if it is time."""
+        now = self._clock.monotonic()
+        if self._dropped and (at_last or now - self._dropped_at >= _DEAD_EVERY):
+            events, self._dropped, self._dropped_at = dict(self._dropped), Counter(), now
+            total = sum(events.values())
+            self.log.warning(
+                "events dropped", events=total, destinations=events, why=self._why_dropped
+            )
 
     def source_failed(self, source: object, error: BaseException) -> None:
         """An intake has ended by an error."""

@@ -20,7 +20,7 @@ from vaulytica.outbox.sqlite.settling import MOVED, Row, free_next, remove, spli
 from vaulytica.outbox.states import State, Step, sources
 
 _STEPS = (Step.REPLAY, Step.BURY, Step.DROP, Step.PURGE)
-_SHED = 256  # deliveries looked at in one go
+_PAGE = 256  # deliveries looked at in one go
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,27 +78,6 @@ def _step(session: Session, step: Step, state: State, row: Row) -> None:
     session.execute("count_moved", destination=row.destination, **counted)
     if row.key is not None and step in (Step.BURY, Step.DROP):
         free_next(session, row.destination, row.key)
-
-
-def shed(session: Session, events: int) -> dict[str, int]:
-    """Drop so many pending events at least, if there are, the oldest of the least severity first."""
-    dropped: dict[int, int] = {}
-    while sum(dropped.values()) < events:
-        rows = session.execute("least", most=_SHED).fetchall()
-        if not rows:
-            break
-        for id, destination, batch, count, key in rows:
-            if sum(dropped.values()) >= events:
-                break
-            remove(session, id, batch)
-            dropped[destination] = dropped.get(destination, 0) + count
-            if key is not None:
-                free_next(session, destination, key)
-    names = dict(session.execute("destinations").fetchall())
-    for destination, count in dropped.items():
-        counted = dict.fromkeys(MOVED, 0) | {"dropped": count}
-        session.execute("count_moved", destination=destination, **counted)
-    return {names[id]: count for id, count in dropped.items()}
 
 
 def browse(session: Session, which: Filter, after: int, most: int, bodies: bool) -> list[Kept]:
@@ -165,7 +144,7 @@ def total(session: Session, which: Filter) -> tuple[int, int]:
         found: tuple[int, int] = session.connection.execute(text, values).fetchone()
         return found
     deliveries = events = after = 0
-    while page := browse(session, which, after, _SHED, bodies=False):
+    while page := browse(session, which, after, _PAGE, bodies=False):
         deliveries += len(page)
         events += sum(kept.events for kept in page)
         after = page[-1].id

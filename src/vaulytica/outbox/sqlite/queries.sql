@@ -141,9 +141,16 @@ WHERE id = :destination
 -- name: row
 SELECT destination, batch, events, severity, kept, due, attempts, key, tried FROM outbox_delivery WHERE id = :id
 
+-- name: pending
+SELECT coalesce(sum(accepted - delivered - buried + replayed - dropped), 0) FROM outbox_destination
+
 -- name: least
-SELECT id, destination, batch, events, key FROM outbox_delivery
-WHERE state IN ('fresh', 'deferred', 'held') ORDER BY severity, id LIMIT :most
+SELECT state, id, destination, batch, events, severity, kept, due, attempts, key, tried FROM outbox_delivery
+WHERE state IN ('fresh', 'deferred', 'held', 'claimed') AND (severity, id) > (:severity, :id)
+ORDER BY severity, id LIMIT :most
+
+-- name: batch_size
+SELECT refs, length(body) FROM outbox_batch WHERE id = :batch
 
 -- name: delivered_before
 SELECT due, id, batch, destination, events FROM outbox_delivery

@@ -41,7 +41,12 @@ def settle(session: Session, verdicts: Sequence[Verdict]) -> list[Delivery]:
         if found is None:
             lost.append(delivery)
             continue
-        _settle_one(session, Row(delivery.id, *found), verdict.parts, delivery.body)
+        row = Row(delivery.id, *found)
+        parts, body = verdict.parts, delivery.body
+        if row.events < delivery.events:  # the last ones were shed meanwhile
+            parts = tuple(_of_first(part, row.events) for part in parts)
+            body = b"\n".join(body.split(b"\n", row.events)[: row.events])
+        _settle_one(session, row, parts, body)
     return lost
 
 
@@ -68,6 +73,13 @@ def _settle_one(session: Session, row: Row, parts: Sequence[Part], body: bytes) 
         free_next(session, row.destination, row.key)
 
 
+def _of_first(part: Part, events: int) -> Part:
+    """What of the part is about the first so many events."""
+    if part.lines is None:
+        return part
+    return msgspec.structs.replace(part, lines=[place for place in part.lines if place < events])
+
+
 def split(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> list[tuple[Part, Row]]:
     """A row for each part, with a batch of its own; the first keeps the number."""
     lines = body.removesuffix(b"\n").split(b"\n")
@@ -87,7 +99,7 @@ def split(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> lis
         else:
             session.execute("rebody", id=row.id, batch=batch, events=rest.events)
         rows.append((part, rest))
-    _release(session, row.batch)
+    release(session, row.batch)
     return rows
 
 
@@ -139,10 +151,11 @@ def _write(session: Session, row: Row, part: Part) -> None:
 def remove(session: Session, id: int, batch: int) -> None:
     """The delivery, and its batch if it was the last that has it."""
     session.execute("remove", id=id)
-    _release(session, batch)
+    release(session, batch)
 
 
-def _release(session: Session, batch: int) -> None:
+def release(session: Session, batch: int) -> None:
+    """One delivery less has the batch."""
     session.execute("release_batch", batch=batch)
     session.execute("remove_batch", batch=batch)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import (
@@ -18,7 +18,7 @@ from vaulytica.outbox.delivery import (
     Verdict,
 )
 from vaulytica.outbox.parcel import Entry, Parcel
-from vaulytica.outbox.sqlite import audit, claiming, counting, marking, moving, settling
+from vaulytica.outbox.sqlite import audit, claiming, counting, marking, moving, settling, shedding
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.putting import Put
 from vaulytica.outbox.states import State, Step
@@ -93,9 +93,15 @@ class Verbs:
         """Replay, bury, drop or purge what fits, behind the delivery `after`, `most` at a time."""
         return Op(lambda session: moving.move(session, step, which, after, most))
 
-    def shed(self, events: int) -> Op[dict[str, int]]:
-        """Drop so many pending events, the oldest of the least severity first; how many of each destination."""
-        return Op(lambda session: moving.shed(session, events))
+    def shed(
+        self,
+        *,
+        events: int | None = None,
+        size: int | None = None,
+        begun: Mapping[int, int] = {},
+    ) -> Op[dict[str, int]]:
+        """Drop pending events until there are no more, nor more bytes in use; see `Outbox.shed`."""
+        return Op(lambda session: shedding.shed(session, events, size, begun))
 
     def browse(
         self, which: Filter, *, after: int = 0, most: int = 100, bodies: bool = False

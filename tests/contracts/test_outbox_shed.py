@@ -1,0 +1,95 @@
+"""What every outbox must hold to where there is no room: what matters least is dropped, and counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.outbox import WHY, everything, ids_in, parcel, the_law
+from vaulytica.outbox.delivery import Part, Verdict, ack, nak
+from vaulytica.outbox.parcel import Parcel
+from vaulytica.outbox.states import State
+
+
+def names(count: int, prefix: str = "e") -> list[str]:
+    return [f"{prefix}-{n}" for n in range(count)]
+
+
+def left(outbox: Any) -> list[str]:
+    the_law(outbox)
+    return ids_in(*everything(outbox))
+
+
+def test_of_a_delivery_no_more_goes_than_has_to(outbox: Any) -> None:
+    outbox.put(parcel(*names(200)), ["siem"])
+    assert outbox.shed(events=195) == {"siem": 5}
+    assert left(outbox) == names(200)[5:]
+    assert outbox.counts()["siem"].pending == 195
+
+
+def test_within_a_delivery_the_least_severe_go_first(outbox: Any) -> None:
+    severities = ("info", "critical", "debug", "info", "error")
+    entries = [
+        {"type": "t", "data": {}, "id": f"e-{n}", "severity": severity}
+        for n, severity in enumerate(severities)
+    ]
+    outbox.put(Parcel.of(entries), ["siem"])
+    outbox.shed(events=3)
+    assert left(outbox) == ["e-1", "e-3", "e-4"]
+
+
+def test_of_what_is_claimed_goes_what_is_not_begun(outbox: Any) -> None:
+    outbox.put(parcel("a", "b", "c", "d"), ["siem"])
+    (delivery,) = outbox.claim("siem")
+    outbox.put(parcel("e"), ["siem"])
+    outbox.put(parcel("f", severity="error"), ["siem"])
+    assert outbox.shed(events=3, begun={delivery.id: 2}) == {"siem": 3}
+    assert left(outbox) == ["a", "b", "f"]
+    parts = (
+        Part(state=State.DELIVERED, lines=[0], attempts=1),
+        Part(state=State.DEFERRED, lines=[1], attempts=1, charged=1, tried=(WHY,)),
+        Part(state=State.DEFERRED, lines=[2, 3]),
+    )
+    assert outbox.settle([Verdict(delivery, parts)]) == []
+    assert left(outbox) == ["b", "f"]
+    counts = outbox.counts()["siem"]
+    assert (counts.accepted, counts.delivered, counts.dropped, counts.pending) == (6, 1, 3, 2)
+
+
+def test_what_is_claimed_and_not_told_of_stays(outbox: Any) -> None:
+    outbox.put(parcel("a", "b"), ["siem"])
+    (delivery,) = outbox.claim("siem")
+    outbox.put(parcel("c", severity="critical"), ["siem"])
+    assert outbox.shed(events=0) == {"siem": 1}
+    assert left(outbox) == ["a", "b"]
+    assert outbox.shed(events=0, begun={delivery.id: 0}) == {"siem": 1}
+    assert left(outbox) == ["a"], "a claim stays one"
+
+
+def test_a_verdict_on_all_is_on_what_is_left(outbox: Any) -> None:
+    for verdict in (ack, lambda delivery: nak(delivery, 0.0)):
+        outbox.put(parcel(*names(10)), ["siem"])
+        (delivery,) = outbox.claim("siem")
+        outbox.shed(events=4, begun={delivery.id: 1})
+        assert outbox.settle([verdict(delivery)]) == []
+    assert left(outbox) == names(4)
+    assert outbox.counts()["siem"].delivered == 4
+
+
+def test_when_the_first_of_a_key_goes_the_next_may_be_claimed(outbox: Any) -> None:
+    outbox.put(parcel("a"), ["siem"], key="k")
+    outbox.put(parcel("b"), ["siem"], key="k")
+    outbox.shed(events=1)
+    assert ids_in(*outbox.claim("siem")) == ["b"]
+
+
+def test_by_bytes_until_it_fits(outbox: Any) -> None:
+    for n in range(20):
+        outbox.put(parcel(*names(100, f"{n}"), padding="x" * 1000), ["siem", "other"])
+    before = outbox.used_bytes()
+    assert outbox.shed(size=before) == {}
+    told = outbox.shed(size=before - 1_000_000)
+    assert before - 1_200_000 < outbox.used_bytes() <= before - 1_000_000
+    assert set(told) == {"siem", "other"}
+    the_law(outbox)
+    outbox.shed(size=0)
+    assert left(outbox) == []
