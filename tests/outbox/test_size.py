@@ -58,7 +58,7 @@ def test_memory_stays_small(tmp_path: Path) -> None:
             outbox.settle([ack(delivery) for delivery in outbox.claim("siem")])
         assert outbox.counts()["siem"].pending == 101_000
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 16 * 1024  # KiB; they are 30 MiB
+    assert grown < 20 * 1024  # KiB, of which SQLite keeps 16 MiB; they are 30 MiB
 
 
 def test_the_file_shrinks(tmp_path: Path) -> None:
