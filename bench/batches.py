@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from bench import syslog_ng
+from bench.events import events as some_events
 from bench.events import write_events
 from bench.machine import THEIRS, Measured, Program, compared, cpu_of, on_core, rounds_of, turns
-from bench.receiver import NGINX, Counting, Nginx, counting_receiver, receiver
+from bench.receiver import NGINX, Counted, Counting, Nginx, counting_receiver, receiver
+from bench.syslog_ng import LEAST, LINE, PARSED, Body, Settings
 
 BATCH = 1000
 TOKEN = "not-a-real-token"
 TOKEN_NAME = "VAULYTICA_BENCH_TOKEN"  # a secret on the command line would be refused
 PATH = "/batches/services/collector/event"
 LONGEST = 120.0  # seconds that one run may take
-OURS, PEER = "vaulytica send", "syslog-ng, workers(1)"
+OURS, PEER = "vaulytica send", f"syslog-ng, {LEAST.name}"
+BODIES = (LINE, LEAST, PARSED)
 
 
 class Summary(msgspec.Struct):
@@ -51,6 +58,7 @@ class Contest:
     def __init__(self, folder: Path, file: Path, events: int, nginx: Nginx) -> None:
         self._folder, self._file, self._events, self._nginx = folder, file, events, nginx
         self._requests = -(-events // BATCH)
+        self._bytes: dict[str, int] = {}  # of all bodies that syslog-ng sends, by what is in them
 
     def ours(self, *options: str) -> Measured:
         """`vaulytica send` with these options; it must say itself that all is delivered."""
@@ -62,14 +70,12 @@ class Contest:
         assert summary.delivered == summary.events == self._events, output
         return self._measured(program, cpu, before)
 
-    def peer(self, workers: int) -> Measured:
+    def peer(self, settings: Settings) -> Measured:
         """syslog-ng; it follows its file for ever, so it is stopped when all lines have arrived."""
-        size = self._file.stat().st_size
+        size = self._bytes[settings.body.name]
         self._nginx.forget()
         before = cpu_of(self._nginx.pid)
-        url = self._nginx.url + PATH
-        command = syslog_ng.command(self._folder, self._file, url, TOKEN, BATCH, workers)
-        with Program(command, subprocess.DEVNULL) as program:
+        with Program(self._command(self._nginx.url, settings), subprocess.DEVNULL) as program:
             until = time.monotonic() + LONGEST
             while self._lines_arrived() < size:
                 assert program.running, "syslog-ng has ended"
@@ -79,6 +85,9 @@ class Contest:
             _, cpu = program.ended()
         assert self._lines_arrived() == size
         return self._measured(program, cpu, before)
+
+    def _command(self, url: str, settings: Settings) -> list[str]:
+        return syslog_ng.command(self._folder, self._file, url + PATH, TOKEN, BATCH, settings)
 
     def _lines_arrived(self) -> int:
         """The bytes of the lines that syslog-ng has sent: of a batch, the last newline is not."""
@@ -94,20 +103,57 @@ class Contest:
         return Measured(seconds, cpu, (cpu_of(self._nginx.pid) - before) / seconds)
 
     def count(self, counting: Counting) -> None:
-        """Each of them once to a server that counts the events: are they all there?"""
+        """Each of them once to a server that looks at the events: are they all there, and what are they?"""
         url = counting.url + PATH
         for options in ((), ("--compression", "gzip")):
             with Program(send_command(self._file, url, *options)) as program:
                 program.ended()
-            assert counting.counted().events == self._events, options
-        command = syslog_ng.command(self._folder, self._file, url, TOKEN, BATCH, 1)
-        with Program(command, subprocess.DEVNULL) as program:
-            taken, until = 0, time.monotonic() + LONGEST
-            while taken < self._events and time.monotonic() < until:
+            self._check(counting.counted(), is_document=True, is_ours=True)
+        for body in BODIES:
+            self._count_peer(counting, body)
+
+    def _count_peer(self, counting: Counting, body: Body) -> None:
+        with Program(self._command(counting.url, Settings(body)), subprocess.DEVNULL) as program:
+            taken, until = counting.counted(), time.monotonic() + LONGEST
+            while taken.events < self._events and time.monotonic() < until:
                 time.sleep(0.05)
-                taken += counting.counted().events
+                taken = taken.and_then(counting.counted())
             program.stop()
-        assert taken == self._events, f"{taken} of syslog-ng"
+        self._check(taken, is_document=body is not LINE, is_ours=body is PARSED)
+        self._bytes[body.name] = taken.bytes + taken.requests
+
+    def _check(self, counted: Counted, *, is_document: bool, is_ours: bool) -> None:
+        """All of them, and, where they should be, documents that Splunk takes, and the same as ours."""
+        assert counted.events == self._events, counted
+        assert counted.documents == is_document * self._events, counted
+        if is_ours:
+            found = json.loads(counted.first)
+            number = found["event"]["n"]
+            assert _plain(found) == _document(next(islice(some_events(), number, None))), found
+
+
+def _document(event: dict[str, Any]) -> dict[str, Any]:
+    """What is sent of an event."""
+    return _plain(
+        {
+            "time": datetime.fromisoformat(event["timestamp"]).timestamp(),
+            "host": "vaulytica",
+            "source": "vaulytica",
+            "sourcetype": f"vaulytica:{event['type']}",
+            "event": {
+                "event_type": event["type"],
+                "severity": event["severity"],
+                "timestamp": event["timestamp"],
+                **event["data"],
+            },
+        }
+    )
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """A timestamp of a whole second is written in two ways."""
+    document["event"]["timestamp"] = document["event"]["timestamp"].replace(".000Z", "Z")
+    return document
 
 
 def batches(rounds: int, events: int) -> list[str]:
@@ -122,8 +168,11 @@ def batches(rounds: int, events: int) -> list[str]:
             contest = Contest(Path(folder), file, events, nginx)
             contest.count(counting)
             contestants: dict[str, Callable[[], Measured]] = {
-                PEER: partial(contest.peer, 1),
-                "syslog-ng, workers(4)": partial(contest.peer, 4),
+                **{
+                    f"syslog-ng, {body.name}": partial(contest.peer, Settings(body))
+                    for body in BODIES
+                },
+                "syslog-ng, workers(4)": partial(contest.peer, Settings(workers=4)),
                 OURS: contest.ours,
                 f"{OURS} --compression gzip": partial(contest.ours, "--compression", "gzip"),
                 f"{OURS} --compression zstd": partial(contest.ours, "--compression", "zstd"),

@@ -1,7 +1,8 @@
 """A receiver that counts the events it takes, and answers bulks as Elasticsearch does.
 
 Each item names the `_id` that its action had, and holds what `filter_path` leaves of it, so that every
-client gets the answer that a server would give to its own request.
+client gets the answer that a server would give to its own request. Of what comes to a collector under
+/batches/ it counts the documents that Splunk would take.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import asyncio
 import gzip
 import re
 import sys
+from contextlib import suppress
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import uvloop
 
 HEAD = (
@@ -32,9 +36,36 @@ AFTER_ID = (
 READ_BYTES = 1024 * 1024
 
 
-class Counts:
-    requests = 0
-    events = 0
+class Document(msgspec.Struct, forbid_unknown_fields=True):
+    """What Splunk's collector takes on its endpoint for events."""
+
+    event: dict[str, Any] | str
+    time: float | str | None = None
+    host: str = ""
+    source: str = ""
+    sourcetype: str = ""
+    index: str = ""
+    fields: dict[str, str | list[str]] = {}
+
+
+_documents = msgspec.json.Decoder(Document).decode_lines
+
+
+class Counts(msgspec.Struct):
+    """Since it was last asked. `documents`: events that are one; `first` of them all; `bytes` of bodies."""
+
+    requests: int = 0
+    events: int = 0
+    documents: int = 0
+    bytes: int = 0
+    first: str = ""
+
+    def told(self) -> bytes:
+        """All of it as JSON; then it begins anew."""
+        text = msgspec.json.encode(self)
+        self.requests = self.events = self.documents = self.bytes = 0
+        self.first = ""
+        return text
 
 
 class Counting(asyncio.BufferedProtocol):
@@ -73,21 +104,28 @@ class Counting(asyncio.BufferedProtocol):
     def _answer(self, head: bytes, body: bytes) -> bytes:
         url = urlsplit(head.split(b" ", 2)[1].decode())
         if url.path == "/count":
-            answer = b'{"requests":%d,"events":%d}' % (self._counts.requests, self._counts.events)
-            self._counts.requests = self._counts.events = 0
-            return answer
+            return self._counts.told()
         if not body:
             return INFO
         if GZIP.search(head):
             body = gzip.decompress(body)
         self._counts.requests += 1
         if not url.path.endswith("/_bulk"):
-            self._counts.events += body.count(b"\n") + (not body.endswith(b"\n"))
+            self._count(body, check=url.path.startswith("/batches/"))
             return SPLUNK
         ids = ACTION_ID.findall(body)
         assert 2 * len(ids) == body.count(b"\n"), "not a bulk of creates, each with its document"
         self._counts.events += len(ids)
         return bulk_answer(ids, parse_qs(url.query).get("filter_path", [""])[0])
+
+    def _count(self, body: bytes, *, check: bool) -> None:
+        counts = self._counts
+        counts.events += body.count(b"\n") + (not body.endswith(b"\n"))
+        if check:
+            counts.bytes += len(body)
+            counts.first = counts.first or body.partition(b"\n")[0].decode()
+            with suppress(msgspec.DecodeError):
+                counts.documents += len(_documents(body))
 
 
 def bulk_answer(ids: list[bytes], filter_path: str) -> bytes:

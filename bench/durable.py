@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,14 +14,15 @@ from pathlib import Path
 import yaml
 
 from bench import syslog_ng
-from bench.batches import BATCH, LONGEST, PATH, TOKEN, TOKEN_NAME, Contest
+from bench.batches import BATCH, BODIES, LONGEST, PATH, TOKEN, TOKEN_NAME, Contest
 from bench.events import write_events
 from bench.machine import THEIRS, Measured, Program, compared, cpu_of, on_core, rounds_of, turns
-from bench.receiver import NGINX, receiver
+from bench.receiver import NGINX, counting_receiver, receiver
+from bench.syslog_ng import LEAST, Body, Settings
 from vaulytica.errors import OutboxInUseError
 from vaulytica.outbox.sqlite import SqliteOutbox
 
-PEER, OURS = "syslog-ng, disk-buffer(reliable(yes))", "vaulytica relay"
+PEER, OURS = f"syslog-ng, {LEAST.name}", "vaulytica relay"
 
 
 def relay_config(folder: Path, destinations: dict[str, dict[str, object]]) -> Path:
@@ -71,22 +71,9 @@ class Durable(Contest):
             assert time.monotonic() < until, "the relay did not send all"
             time.sleep(0.05)
 
-    def durable_peer(self) -> Measured:
-        """syslog-ng, with a disk buffer."""
-        size = self._file.stat().st_size
-        self._nginx.forget()
-        before = cpu_of(self._nginx.pid)
-        url = self._nginx.url + PATH
-        command = syslog_ng.command(self._folder, self._file, url, TOKEN, BATCH, 1, durable=True)
-        with Program(command, subprocess.DEVNULL) as program:
-            until = time.monotonic() + LONGEST
-            while self._lines_arrived() < size:
-                assert program.running, "syslog-ng has ended"
-                assert time.monotonic() < until, "syslog-ng did not send all"
-                time.sleep(0.05)
-            program.stop()
-            _, cpu = program.ended()
-        return self._measured(program, cpu, before)
+    def with_disk_buffer(self, body: Body, *, plain: bool = False) -> Callable[[], Measured]:
+        """syslog-ng, which keeps its messages on disk."""
+        return partial(self.peer, Settings(body, durable=True, plain=plain))
 
 
 def _is_done(path: Path, events: int) -> bool:
@@ -105,15 +92,18 @@ def durable(rounds: int, events: int) -> list[str]:
         return ["Not measured: `apt-get install nginx-light syslog-ng-core syslog-ng-mod-http`."]
     with tempfile.TemporaryDirectory(prefix="vaulytica-bench-", dir=disk()) as folder:
         file = write_events(Path(folder, "events.ndjson"), events)
-        with on_core(THEIRS), receiver() as nginx:
+        with on_core(THEIRS), receiver() as nginx, counting_receiver() as counting:
             contest = Durable(Path(folder), file, events, nginx)
+            contest.count(counting)
             contestants: dict[str, Callable[[], Measured]] = {
-                PEER: contest.durable_peer,
-                OURS: partial(Durable.relay, contest),
+                **{f"syslog-ng, {body.name}": contest.with_disk_buffer(body) for body in BODIES},
+                f"{PEER}, the manual's settings": contest.with_disk_buffer(LEAST, plain=True),
+                OURS: contest.relay,
             }
             runs = rounds_of(contestants, rounds)
+    peer = f"syslog-ng {version} with `disk-buffer(reliable(yes))`"
     return [
-        f"{events:,} events, {BATCH} in a request; syslog-ng {version}; {turns(rounds)}.",
+        f"{events:,} events, {BATCH} in a request; {peer}; {turns(rounds)}.",
         "",
         *compared(runs, PEER, events),
     ]

@@ -99,10 +99,23 @@ def receiver() -> Iterator[Nginx]:
 
 
 class Counted(msgspec.Struct):
-    """Events and requests that a counting receiver took since it was last asked."""
+    """What a counting receiver took since it was last asked; see `bench.counting_receiver.Counts`."""
 
     requests: int
     events: int
+    documents: int
+    bytes: int
+    first: str
+
+    def and_then(self, more: Counted) -> Counted:
+        """What came until then, and since."""
+        return Counted(
+            self.requests + more.requests,
+            self.events + more.events,
+            self.documents + more.documents,
+            self.bytes + more.bytes,
+            self.first or more.first,
+        )
 
 
 class Counting(NamedTuple):
