@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
+_LONGEST_WORD = 64  # what is longer is no name that somebody has misspelt
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def one_line(text: str) -> str:
     """Control characters, line ends and direction marks become spaces: safe in a log and a terminal."""
     return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word that is most like it, to end a line with; empty if none is."""
+    from difflib import get_close_matches
+
+    if len(word) > _LONGEST_WORD:
+        return ""
+    words = {str(one).lower(): str(one) for one in known}
+    near = get_close_matches(word.lower(), words, n=1)
+    return f"; did you mean {words[near[0]]}?" if near else ""
 
 
 class WebhookError(Exception):
@@ -39,10 +52,12 @@ class WebhookConfigError(WebhookError, ValueError):
     """A setting is wrong; raised when the config or the sender is built.
 
     `problems`: of a model's settings, the keys that lead to each that is wrong, and what of it.
+    `lines`: of a config file, all that is wrong with it, a line each.
     """
 
     kind = "config"
     problems: tuple[tuple[tuple[str | int, ...], str], ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 class WebhookEventError(WebhookError, ValueError):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from vaulytica.errors import did_you_mean
+
 
 class Table:
     """One folder's table. `group` is the entry-point group in which third parties add names."""
@@ -23,7 +25,10 @@ class Table:
         """The class of that name; raises `LookupError` listing the known ones."""
         target = self.entries.get(name) or self.foreign().get(name)
         if target is None:
-            raise LookupError(f"unknown {self.what} {name!r}; known are {', '.join(self.names())}")
+            near = did_you_mean(name, self.names())
+            raise LookupError(
+                f"unknown {self.what} {name!r}; known are {', '.join(self.names())}{near}"
+            )
         module, _, attribute = target.partition(":")
         return getattr(import_module(module), attribute)
 

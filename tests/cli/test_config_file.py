@@ -64,12 +64,12 @@ def test_what_the_file_lacks_an_option_may_give(vaulytica, tmp_path):
     assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("key", ["1", "no", "2025-01-01"])
+@pytest.mark.parametrize("key", ["1", "no", "0x10"])
 def test_names_must_be_text(vaulytica, tmp_path, key):
     (tmp_path / "c.yaml").write_text(f"destinations: {{{key}: {{url: {URL}}}}}")
     done = vaulytica("render", "--config", "c.yaml", "--to", key)
     assert done.code == 2
-    assert "c.yaml:1:1: destinations has a name that is not text; put it in quotes: " in done.error
+    assert "c.yaml:1:16: destinations has a name that is not text; put it in quotes: " in done.error
     (tmp_path / "c.yaml").write_text(f"destinations: {{'{key}': {{url: {URL}}}}}")
     assert vaulytica("render", "--config", "c.yaml", "--to", key).code == 0
 

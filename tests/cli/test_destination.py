@@ -48,7 +48,7 @@ def test_a_literal_credential_header_is_refused(vaulytica, tmp_path, name):
     )
     done = vaulytica("send", "--config", "c.yaml")
     assert done.code == 2
-    assert f"headers.{name} takes a reference (env:NAME or file:PATH)" in done.error
+    assert f"headers.{name}: takes a reference (env:NAME or file:PATH)" in done.error
 
 
 @pytest.mark.parametrize("scheme", ["standard_webhooks", "stripe"])
@@ -272,7 +272,7 @@ def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("destinations: [", "relay.yaml does not parse: "),
+        ("destinations: [", "relay.yaml:2:1: does not parse: "),
         ("destinations: {}", "has no destinations"),
         ("[1]", "must hold a mapping"),
         ("destinations:\n  other: {url: x}", "has no destination 'siem'; known are other"),
@@ -285,11 +285,11 @@ def test_auth_of_a_file_that_does_nothing_is_refused(vaulytica, tmp_path, auth, 
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    auth:\n      api_kye: env:SECRET",
-            "relay.yaml:5:7: auth has no setting api_kye; did you mean api_key?",
+            "relay.yaml:5:7: destination siem: auth has no setting api_kye; did you mean api_key?",
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    auth: {api_key: canary-5f2c-secret}",
-            "relay.yaml:4:12: auth.api_key takes a reference (env:NAME or file:PATH), not the secret",
+            "relay.yaml:4:12: destination siem: auth.api_key: takes a reference (env:NAME or file:PATH)",
         ),
         (
             "destinations:\n  siem:\n    url: https://a.example\n    retry_config: {max_retries: -1}",

@@ -134,8 +134,11 @@ def test_tls_by_a_config_file_whose_paths_are_from_its_folder(vaulytica, secure,
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("client_key_password: obviously-fake", "tls.client_key_password takes a reference"),
-        ('client_key: "-----BEGIN PRIVATE KEY-----"', "tls.client_key takes a path or a reference"),
+        ("client_key_password: obviously-fake", "tls.client_key_password: takes a reference"),
+        (
+            'client_key: "-----BEGIN PRIVATE KEY-----"',
+            "tls.client_key: takes a path or a reference",
+        ),
         ("client_certificate: x", "did you mean client_cert?"),
         ("ca: nowhere.pem", "nowhere.pem: No such file"),
         ("client_key: TUM0Q0FRQXdCUVlESzJWd0JDSUVJ", "tls.client_key: cannot read a file of that"),

@@ -77,7 +77,8 @@ def run(arguments: list[str]) -> int:
             sys.stdout.flush()
         except OSError:  # Python would try again, and complain, when it exits
             _swallow_stdout()
-        error_line(f"error: {message}")
+        for each in getattr(error, "lines", ()) or (message,):
+            error_line(f"error: {each}")
         return code
 
 

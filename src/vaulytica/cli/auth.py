@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vaulytica.errors import WebhookConfigError
@@ -46,19 +47,32 @@ def _types(auth: dict[str, Any], names: dict[str, str]) -> list[str]:
         raise WebhookConfigError(
             f"{names.get('settings', 'settings')} is given, but {type} is missing"
         )
-    settings = [name for name in auth if name != "auth_type" and auth[name] is not None]
+    settings = _given(auth)
     if said is None:
         types = [str(type) for type, its in AUTH_SETTINGS.items() if its.keys() >= set(settings)]
         if not types:
             shown = ", ".join(names.get(name, name) for name in settings)
             raise WebhookConfigError(f"these credentials are of several auth types: {shown}")
         return types if settings else []
+    for _, what in unused(auth, names):
+        raise WebhookConfigError(what)
     said = str(said).lower()
+    return [ALIASES.get(said, said)]
+
+
+def unused(auth: dict[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each setting that the type which is said has no use for, and what to say of that."""
+    from vaulytica.config.auth import ALIASES, AUTH_SETTINGS
+
+    said = str(auth.get("auth_type")).lower()
     type = ALIASES.get(said, said)
-    for name in settings if type in AUTH_SETTINGS else ():
+    for name in _given(auth) if type in AUTH_SETTINGS else ():
         if name not in AUTH_SETTINGS[type]:
             users = ", ".join(type for type, its in AUTH_SETTINGS.items() if name in its)
             users = users or "those of other packages"
             shown = names.get(name, name)
-            raise WebhookConfigError(f"{shown} is not used by auth type {said}, but by {users}")
-    return [type]
+            yield name, f"{shown} is not used by auth type {said}, but by {users}"
+
+
+def _given(auth: dict[str, Any]) -> list[str]:
+    return [name for name in auth if name != "auth_type" and auth[name] is not None]

@@ -15,11 +15,19 @@ app = typer.Typer(help="Check a relay's config, or print its JSON Schema.", rich
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML, JSON or TOML.")],
+    *,
+    elsewhere: Annotated[
+        bool,
+        typer.Option(
+            "--elsewhere",
+            help="It is for another machine: leave out secrets, certificates, folders, addresses.",
+        ),
+    ] = False,
 ) -> int:
     """Say all that is wrong with a config file, by line and column; exit code 2 if anything is."""
     from vaulytica.cli.relay_config import checked_relay
 
-    config, problems = checked_relay(file)
+    config, problems = checked_relay(file, elsewhere=elsewhere)
     for problem in problems:
         line(problem)
     if config is None:

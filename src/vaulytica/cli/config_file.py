@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.cli.auth_mappings import NAMES, resolved
 from vaulytica.cli.document import Document, Key
-from vaulytica.cli.references import dereferenced, header_value, secret
-from vaulytica.errors import WebhookConfigError
+from vaulytica.cli.faults import Complain, named, no_such, of
+from vaulytica.cli.references import (
+    AbsentError,
+    dereferenced,
+    header_value,
+    referred_or_none,
+    secret,
+)
+from vaulytica.cli.stand_ins import stand_in
+from vaulytica.errors import WebhookConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from vaulytica.config import WebhookConfig
 
-Complain = Callable[[tuple[Key, ...], str], None]
-"""Told what is wrong with a setting, by the keys that lead to it; whoever reads on leaves it out."""
-
 # A destination in a relay's config has these, too; they say nothing to one who only sends there.
 _OF_THE_RELAY = ("match", "order_by")
+_OF_FILES = ("ca", "client_cert", "client_key", "client_key_password")
 
 
 def read_destination(path: Path, name: str | None) -> tuple[str, dict[str, Any]]:
@@ -35,32 +40,45 @@ def read_destination(path: Path, name: str | None) -> tuple[str, dict[str, Any]]
 
     destinations = document.parsed.get("destinations")
     if not isinstance(destinations, Mapping) or not destinations:
-        raise document.error("has no destinations (destinations: {name: {url: …}})")
-    refuse_other_than_text(destinations, "destinations", ("destinations",), complain)
+        what = "has no destinations (destinations: {name: {url: …}})"
+        raise document.error(what, ("destinations",))
+    refuse_other_than_text(destinations, ("destinations",), complain)
     known = ", ".join(destinations)
     if name is None:
         if len(destinations) > 1:
             raise WebhookConfigError(f"--to NAME is missing; {path} has {known}")
         name = next(iter(destinations))
     if name not in destinations:
-        raise document.error(
-            f"has no destination {name!r}{nearest(name, destinations)}; known are {known}"
-        )
+        hint = did_you_mean(name, destinations)
+        what = f"has no destination {name!r}{hint}; known are {known}"
+        raise document.error(what, ("destinations",))
     reader = DestinationReader(document, name, WebhookConfig, complain)
     settings = reader.settings(destinations[name])
     return name, {key: settings[key] for key in settings if key not in _OF_THE_RELAY}
 
 
 class DestinationReader:
-    """Turns one destination's settings into arguments of the config's classes."""
+    """Turns one destination's settings into arguments of the config's classes.
+
+    What cannot be read, and was complained of, has a stand-in; the names of these are in `absent`.
+    `elsewhere`: nothing is said of what may well be there on the machine that the config is for.
+    """
 
     def __init__(
-        self, document: Document, name: str, model: type[WebhookConfig], complain: Complain
+        self,
+        document: Document,
+        name: str,
+        model: type[WebhookConfig],
+        complain: Complain,
+        *,
+        elsewhere: bool = False,
     ) -> None:
-        self._name, self._model = name, model
+        self._model = model
         self._keys = ("destinations", name)
         self._complain = complain
         self._base = document.path.parent
+        self._elsewhere = elsewhere
+        self.absent: set[str] = set()
 
     def settings(self, given: object) -> dict[str, Any]:
         """Known keys only, references resolved."""
@@ -74,16 +92,16 @@ class DestinationReader:
             and "url" not in settings
             and not (isinstance(options, Mapping) and "site" in options)
         ):
-            self._complain(self._keys, f"destination {self._name} has no url")
-        auth = self._mapping(settings.get("auth") or {}, WebhookAuth.model_fields, "auth")
+            self._complain(self._keys, f"{named(self._keys)} has no url, where events are to go")
+        auth = self._mapping(settings.get("auth"), WebhookAuth.model_fields, "auth")
         settings["auth"] = self._auth(auth)
         for part, names in self._parts().items():
-            settings[part] = self._mapping(settings.get(part) or {}, names, part)
+            settings[part] = self._mapping(settings.get(part), names, part)
         tls = settings["tls"]
         settings["tls"] = self._each(
             tls, lambda name, what: self._tls(name, tls[name], what), "tls"
         )
-        headers = self._mapping(settings.get("headers") or {}, None, "headers")
+        headers = self._mapping(settings.get("headers"), None, "headers")
         settings["headers"] = self._each(
             headers,
             lambda name, what: header_value(
@@ -91,8 +109,9 @@ class DestinationReader:
             ),
             "headers",
         )
-        texts = [key for key in ("url", "proxy", "custom_template") if key in settings]
-        return settings | self._each(texts, lambda name, what: self._resolved(settings[name], what))
+        texts = {key: settings[key] for key in _REFERRED if key in settings}
+        read = self._each(texts, lambda name, what: self._resolved(texts[name], what))
+        return settings | read
 
     def _auth(self, auth: dict[str, Any]) -> dict[str, Any]:
         from vaulytica.config import WebhookAuth
@@ -115,6 +134,7 @@ class DestinationReader:
             WebhookRetryConfig,
             WebhookTLS,
         )
+        from vaulytica.config.settings import names_of
 
         models: dict[str, type[BaseModel]] = {
             "retry_config": WebhookRetryConfig,
@@ -122,31 +142,38 @@ class DestinationReader:
             "rate_limit": WebhookRateLimit,
             "tls": WebhookTLS,
         }
-        names: dict[str, list[str] | None] = {
-            part: [field.alias or name for name, field in model.model_fields.items()]
-            for part, model in models.items()
-        }
-        return names | {"format_options": None}
+        return {part: names_of(model) for part, model in models.items()} | {"format_options": None}
 
     def _mapping(
         self, given: object, known: Iterable[str] | None, part: str | None = None
     ) -> dict[str, Any]:
         """A copy of the mapping; a key that is not known is an error with the nearest right name."""
         keys = (*self._keys, *([part] if part else []))
-        what = part or f"destination {self._name}"
-        return known_settings(given, known, what, keys, self._complain)
+        if given is None and part:  # as YAML has it where nothing follows
+            return {}
+        return known_settings(given, known, keys, self._complain)
 
     def _each(
-        self, names: Iterable[str], read: Callable[[str, str], Any], part: str | None = None
+        self,
+        settings: Mapping[str, Any],
+        read: Callable[[str, str], Any],
+        part: str | None = None,
     ) -> dict[str, Any]:
-        """What is read of each name; those that cannot be read are complained of."""
+        """What is read of each setting; those that cannot be read are complained of."""
         found: dict[str, Any] = {}
-        for name in names:
-            what = f"{part}.{name}" if part else name
+        for name, given in settings.items():
+            if part == "tls" and self._elsewhere and name in _OF_FILES:
+                self.absent.add(name)
+                continue
             try:
-                found[name] = read(name, what)
+                found[name] = read(name, f"{part}.{name}" if part else name)
             except WebhookConfigError as error:
-                self._complain((*self._keys, *([part] if part else []), name), str(error))
+                if not (self._elsewhere and isinstance(error, AbsentError)):
+                    keys = (*self._keys, *([part] if part else []), name)
+                    self._complain(keys, of(keys, str(error)))
+                self.absent.add(name)
+                if part != "tls":
+                    found[name] = stand_in(name, given)
         return found
 
     def _secret(self, value: Any, what: str) -> Any:
@@ -160,13 +187,12 @@ class DestinationReader:
             return self._secret(value, what)
         if name not in ("ca", "client_cert", "client_key") or not isinstance(value, str):
             return value
-        from vaulytica.config.tls import shown_path
-        from vaulytica.secrets import SecretRef, is_reference
-        from vaulytica.secrets.file import absolute
-
-        if is_reference(value):
-            return SecretRef(value, base=self._base)
+        if (reference := referred_or_none(value, what, self._base)) is not None:
+            return reference
         if "-----BEGIN " not in value:
+            from vaulytica.config.tls import shown_path
+            from vaulytica.secrets.file import absolute
+
             path = absolute(value, self._base)
             shown = shown_path(value, path)
             if shown != str(path):  # which, once absolute, would be told from no path any more
@@ -182,37 +208,35 @@ class DestinationReader:
         return dereferenced(value, what, base=self._base)
 
 
+_REFERRED = ("url", "proxy", "custom_template")
+
+
 def known_settings(
     given: object,
     known: Iterable[str] | None,
-    what: str,
     keys: tuple[Key, ...],
     complain: Complain,
 ) -> dict[str, Any]:
     """A copy of the mapping with the keys that are known; None: any that is text."""
     if not isinstance(given, Mapping):
-        complain(keys, f"{what} must be a mapping")
+        complain(keys, f"{named(keys)} must be a mapping")
         return {}
-    refuse_other_than_text(given, what, keys, complain)
+    refuse_other_than_text(given, keys, complain)
     settings = {key: value for key, value in given.items() if isinstance(key, str)}
     if known is None:
         return settings
     for key in [key for key in settings if key not in known]:
         del settings[key]
-        complain((*keys, key), f"{what} has no setting {key}{nearest(key, known)}")
+        complain((*keys, key), no_such(keys, key, did_you_mean(key, known)))
     return settings
 
 
 def refuse_other_than_text(
-    names: Iterable[object], what: str, keys: tuple[Key, ...], complain: Complain
+    names: Iterable[object], keys: tuple[Key, ...], complain: Complain
 ) -> None:
-    """Complain of a name that is none: YAML reads 1, no and 2025-01-01 as a number, a bool and a date."""
+    """Complain of a name that is none: YAML reads 1 and no as a number and a bool."""
     for name in names:
         if not isinstance(name, str):
-            complain(keys, f"{what} has a name that is not text; put it in quotes: {name}")
-
-
-def nearest(name: str, known: Iterable[Any]) -> str:
-    """A hint at the known name that is most like it."""
-    near = difflib.get_close_matches(name, [str(key) for key in known], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+            what = f"has a name that is not text; put it in quotes: {name}"
+            key = name if isinstance(name, int) else str(name)
+            complain((*keys, key), f"{named(keys)} {what}")

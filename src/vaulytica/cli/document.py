@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import WebhookConfigError, one_line
 from vaulytica.lines import is_too_many_digits, too_many_digits
 
 if TYPE_CHECKING:
     import yaml
 
 _MAX_BYTES = 16 * 1024 * 1024
+_TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)| \(at end of document\)")
+# tomllib takes the square of a dotted key's length to read it.
+_TOML_DEEP = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]+[ \t]*\.[ \t]*){64}")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 Key = str | int
 Place = tuple[int, int]
@@ -25,39 +31,44 @@ class Document:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.text = _read(path)
+        self.text = self._read()
         self._node: yaml.Node | None = None
-        try:
-            parsed = self._parse(path.suffix.lower())
-        except (ValueError, RecursionError) as error:  # of json and tomllib; both tell the line
-            why = too_many_digits() if is_too_many_digits(error) else error
-            raise self.error(f"does not parse: {why}") from None
+        self._is_composed = False
+        parse = {".toml": self._toml, ".json": self._json}.get(path.suffix.lower(), self._yaml)
+        parsed = parse()
+        if parsed is None:
+            raise self.error("is empty; a config has an outbox and destinations", (), (1, 1))
         if not isinstance(parsed, Mapping):
-            raise self.error("must hold a mapping with destinations")
+            raise self.error("must hold a mapping with destinations, and nothing else on top")
         self.parsed: Mapping[str, Any] = parsed
 
-    def error(self, message: str, keys: Sequence[Key] = ()) -> WebhookConfigError:
-        """The error, at the place where the last of `keys` stands below the others, if it can be told."""
-        if not keys:
-            return WebhookConfigError(f"{self.path} {message}")
-        place = self.place(keys)
-        where = "" if place is None else f":{place[0]}:{place[1]}"
-        return WebhookConfigError(f"{self.path}{where}: {message}")
+    def error(
+        self, message: str, keys: Sequence[Key] = (), place: Place | None = None
+    ) -> WebhookConfigError:
+        """The error, at that place, or where the last of `keys` stands below the others."""
+        return WebhookConfigError(self.line(message, keys, place))
 
-    def place(self, keys: Sequence[Key]) -> Place | None:
+    def line(self, message: str, keys: Sequence[Key] = (), place: Place | None = None) -> str:
+        """`FILE:LINE:COLUMN: message`."""
+        line, column = place or self.place(keys)
+        return one_line(f"{self.path}:{line}:{column}: {message}")
+
+    def place(self, keys: Sequence[Key]) -> Place:
         """Where that setting stands, or the last of what is around it that is there."""
-        if self._node is None:
+        node = self._tree()
+        if node is None:
             return self._searched(keys)
-        found: yaml.Mark = self._node.start_mark
-        node = self._node
+        from vaulytica.cli.yaml_tree import child, place_of
+
+        found = node.start_mark
         for key in keys:
-            inner = _child(node, key)
+            inner = child(node, key)
             if inner is None:
                 break
             found, node = inner
-        return found.line + 1, found.column + 1
+        return place_of(found)
 
-    def _searched(self, keys: Sequence[Key]) -> Place | None:
+    def _searched(self, keys: Sequence[Key]) -> Place:
         """By search, which does for TOML; a near miss is still of help."""
         position = 0
         for key in keys:
@@ -67,123 +78,127 @@ class Document:
             if found is None:
                 break
             position = found.start()
+        return self._at(position)
+
+    def _at(self, position: int) -> Place:
         line = self.text.count("\n", 0, position)
         return line + 1, position - (self.text.rfind("\n", 0, position) + 1) + 1
 
-    def _parse(self, suffix: str) -> Any:
-        if suffix == ".toml":
-            import tomllib
+    def _tree(self) -> yaml.Node | None:
+        """Of JSON only when it is asked for: JSON is YAML, but for tabs."""
+        if self.path.suffix.lower() == ".json" and not self._is_composed:
+            from vaulytica.cli.yaml_tree import Unreadable, composed
 
-            return tomllib.loads(self.text)
-        if suffix == ".json":
-            import json
+            self._is_composed = True
+            try:
+                self._node = composed(self.text)
+            except Unreadable:
+                self._node = None
+        return self._node
 
-            parsed = json.loads(self.text, object_pairs_hook=_distinct)
-            self._node = _compose(self.text)  # JSON is YAML, but for tabs
+    def _toml(self) -> Any:
+        import tomllib
+
+        if (deep := _TOML_DEEP.search(self.text)) is not None:
+            raise self._unreadable("a key of over 64 parts", self._at(deep.start()))
+        try:
+            parsed = tomllib.loads(self.text)
+            if (keys := _to_date(parsed)) is not None:
+                raise self._unreadable("a date; put it in quotes", self._searched(keys))
             return parsed
-        return self._parse_yaml()
+        except WebhookConfigError:
+            raise
+        except RecursionError:
+            raise self._unreadable("lists and mappings are nested too deep", (1, 1)) from None
+        except ValueError as error:
+            if is_too_many_digits(error):
+                raise self._unreadable(too_many_digits(), (1, 1)) from None
+            found = _TOML_PLACE.search(str(error))
+            place = self._at(len(self.text))
+            if found is not None and found[1] is not None:
+                place = int(found[1]), int(found[2])
+            what = _TOML_PLACE.sub("", str(error))
+            if what == "Cannot overwrite a value":
+                what = "this key is given twice"
+            raise self._unreadable(what, place) from None
 
-    def _parse_yaml(self) -> Any:
-        import yaml
+    def _json(self) -> Any:
+        import json
+
+        def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            found = dict(pairs)
+            if len(found) < len(pairs):
+                counts = Counter(key for key, _ in pairs)
+                doubles.extend(key for key in counts if counts[key] > 1)
+            return found
+
+        doubles: list[str] = []
+        try:
+            parsed = json.loads(self.text, object_pairs_hook=distinct)
+        except RecursionError:
+            raise self._unreadable("lists and mappings are nested too deep", (1, 1)) from None
+        except json.JSONDecodeError as error:
+            raise self._unreadable(error.msg, (error.lineno, error.colno)) from None
+        except ValueError as error:
+            what = too_many_digits() if is_too_many_digits(error) else str(error)
+            raise self._unreadable(what, (1, 1)) from None
+        if doubles:
+            if (node := self._tree()) is not None:
+                self._refuse_twice(node)
+            place = self._at(max(self.text.rfind(json.dumps(doubles[0])), 0))
+            raise self._unreadable(f"{doubles[0]} is given twice", place)
+        return parsed
+
+    def _yaml(self) -> Any:
+        from vaulytica.cli.yaml_tree import Unreadable, loaded
 
         try:
-            loader = _loader()(self.text)
-            try:
-                self._node = loader.get_single_node()
-                if self._node is None:
-                    return None
-                _refuse_twice(self._node)
-                return loader.construct_document(self._node)
-            finally:
-                loader.dispose()
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise ValueError(f"{error.problem or error.context}{place}") from None
-        except yaml.YAMLError as error:
-            raise ValueError(str(error)) from None
+            parsed, self._node = loaded(self.text)
+        except Unreadable as error:
+            raise self._unreadable(str(error), error.place) from None
+        if self._node is not None:
+            self._refuse_twice(self._node)
+        return parsed
+
+    def _refuse_twice(self, node: yaml.Node) -> None:
+        from vaulytica.cli.faults import refused
+        from vaulytica.cli.yaml_tree import twice
+
+        lines = [
+            self.line(
+                f"{name} is given twice: here, and at line {line}, column {column}", (), again
+            )
+            for name, (line, column), again in twice(node)
+        ]
+        if lines:
+            raise refused(self.path, lines)
+
+    def _unreadable(self, why: str, place: Place) -> WebhookConfigError:
+        return self.error(f"does not parse: {why}", (), place)
+
+    def _read(self) -> str:
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)  # a device or a pipe does not tell its size
+            if len(content) > _MAX_BYTES:
+                raise WebhookConfigError(f"{self.path} is over {_MAX_BYTES} bytes")
+            return content.decode("utf-8-sig")
+        except OSError as error:
+            raise WebhookConfigError(f"cannot read {self.path}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            kind = ", but looks like UTF-16" if content.startswith(_UTF_16) else ""
+            before = content[: error.start]
+            place = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+            what = f"is not UTF-8 text{kind}; save it as UTF-8"
+            raise self.error(what, (), place) from None
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)  # a device or a pipe does not tell its size
-        if len(content) > _MAX_BYTES:
-            raise WebhookConfigError(f"{path} is over {_MAX_BYTES} bytes")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise WebhookConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise WebhookConfigError(f"{path} is not UTF-8 text") from None
-
-
-def _loader() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where it is there
-
-
-def _compose(text: str) -> yaml.Node | None:
-    import yaml
-
-    try:
-        return yaml.compose(text, Loader=_loader())
-    except yaml.YAMLError:
-        return None
-
-
-def _child(node: yaml.Node, key: Key) -> tuple[yaml.Mark, yaml.Node] | None:
-    """Where a key or an item stands, and what is there."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if getattr(name, "value", None) == str(key):
-                return name.start_mark, value
-    elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        value = node.value[key]
-        return value.start_mark, value
+def _to_date(value: Any) -> tuple[Key, ...] | None:
+    """The keys that lead to the first date or time, which no setting is."""
+    if isinstance(value, (date, time)):
+        return ()
+    inner = value.items() if isinstance(value, dict) else ()
+    for key, one in enumerate(value) if isinstance(value, list) else inner:
+        if (keys := _to_date(one)) is not None:
+            return (key, *keys)
     return None
-
-
-def _refuse_twice(root: yaml.Node) -> None:
-    """Raise if a mapping has a key twice: YAML takes the last in silence."""
-    for node in _nodes(root):
-        seen: set[str] = set()
-        for name, _ in node.value:
-            value = getattr(name, "value", None)
-            if not isinstance(value, str) or value == "<<":
-                continue
-            if value in seen:
-                mark = name.start_mark
-                place = f"line {mark.line + 1}, column {mark.column + 1}"
-                raise ValueError(f"{value} is given twice, at {place} again")
-            seen.add(value)
-
-
-def _nodes(root: yaml.Node) -> Iterator[yaml.MappingNode]:
-    """All mappings, each once, however often it is referred to."""
-    import yaml
-
-    left, seen = [root], {id(root)}
-    while left:
-        node = left.pop()
-        inner: list[yaml.Node] = []
-        if isinstance(node, yaml.MappingNode):
-            yield node
-            inner = [child for pair in node.value for child in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            inner = node.value
-        for child in inner:
-            if id(child) not in seen:
-                seen.add(id(child))
-                left.append(child)
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key} is given twice")
-        found[key] = value
-    return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import WebhookConfigError, did_you_mean
 from vaulytica.urls import is_credential
 
 if TYPE_CHECKING:
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     from vaulytica.secrets import SecretRef
 
 _NO_CREDENTIAL = ("idempotency-key",)
+_NO_VARIABLE = re.compile(r"[\s:=${}]")
+_SHELL = re.compile(r"\$\w+|\$\{.*\}", re.DOTALL)
+
+
+class AbsentError(WebhookConfigError):
+    """What is referred to cannot be had on this machine; the reference itself is one."""
 
 
 def secret(
@@ -31,6 +39,7 @@ def secret(
     if not isinstance(reference, str) or not _is_reference(reference):
         ways = "env:NAME, file:PATH or - to be asked" if prompt else "env:NAME or file:PATH"
         why = ": others can see it in the process list" if prompt else ""
+        why += _meant(reference)
         raise WebhookConfigError(f"{what} takes a reference ({ways}), not the secret itself{why}")
     return _referred(reference, what, base)
 
@@ -66,19 +75,47 @@ def dereferenced(text: str, what: str, *, base: Path | None = None) -> str:
     return _referred(text, what, base).get_secret_value() if _is_reference(text) else text
 
 
+def referred_or_none(text: str, what: str, base: Path | None) -> SecretRef | None:
+    """The secret that a reference refers to; None of a text that is no reference."""
+    return _referred(text, what, base) if _is_reference(text) else None
+
+
 def _is_reference(text: str) -> bool:
     from vaulytica.secrets import is_reference
 
     return is_reference(text)
 
 
+def _meant(given: object) -> str:
+    """A hint at the reference that somebody may have meant. It shows nothing of what was given."""
+    if isinstance(given, Mapping):
+        return "; after env: or file: there is no space, or YAML reads a mapping"
+    if not isinstance(given, str):
+        return ""
+    if _SHELL.fullmatch(given):
+        return "; a variable is written env:NAME"
+    from vaulytica.secrets import PROVIDERS
+
+    kind, colon, _ = given.partition(":")
+    near = did_you_mean(kind, PROVIDERS.names()) if colon else ""
+    return near.replace("?", ":…?")
+
+
 def _referred(reference: str, what: str, base: Path | None) -> SecretRef:
     from vaulytica.secrets import SecretRef
 
+    kind, _, name = reference.partition(":")
+    if kind == "env" and (not name or _NO_VARIABLE.search(name)):
+        raise WebhookConfigError(
+            f"{what}: env: takes the name of a variable, and nothing else; it has no defaults"
+        )
+    if kind == "file" and not name.strip():
+        raise WebhookConfigError(f"{what}: file: takes the path of a file")
     try:
         return SecretRef(reference, base=base)
     except WebhookConfigError as error:
-        raise WebhookConfigError(f"{what}: {error}") from None
+        near = did_you_mean(name, os.environ) if kind == "env" and name not in os.environ else ""
+        raise AbsentError(f"{what}: {error}{near}") from None
 
 
 def _asked(what: str) -> str:

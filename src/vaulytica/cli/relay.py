@@ -49,8 +49,8 @@ def relay(
             f"the relay needs {error.name}: install vaulytica with its extra, vaulytica[relay]"
         ) from None
 
-    def read() -> RelayConfig:
-        settings = read_relay(config)
+    def read(running: RelayConfig | None) -> RelayConfig:
+        settings = read_relay(config, running=running)
         if not stdin or settings.intake.stdin is not None:
             return settings
         intake = settings.intake.model_copy(update={"stdin": LineSettings()})

@@ -2,152 +2,254 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
-from vaulytica.cli.auth import merged_auth
-from vaulytica.cli.config_file import DestinationReader, known_settings
+from vaulytica.cli.auth import merged_auth, unused
+from vaulytica.cli.config_file import DestinationReader, known_settings, refuse_other_than_text
 from vaulytica.cli.document import Document, Key
-from vaulytica.cli.references import dereferenced, secret
+from vaulytica.cli.faults import Faults, named, of, refused
+from vaulytica.cli.kinds import wrong_kinds
+from vaulytica.cli.references import AbsentError, dereferenced, secret
+from vaulytica.cli.stand_ins import is_about, stand_in
 from vaulytica.config import WebhookAuth
-from vaulytica.config.settings import secret_fields
+from vaulytica.config.settings import model_at, models_in, names_of, secret_fields
 from vaulytica.errors import WebhookConfigError
-from vaulytica.relay.config import DestinationSettings, RelayConfig
+from vaulytica.relay.config import DestinationSettings, RelayConfig, why_no_name
+from vaulytica.relay.preflight import why_not
+
+_FIRST = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*")
+_NO_TYPE = "is the name of an auth type, such as api_key"
+_HEADER = re.compile(r"header ([^ ]+) ")
+# Without these, what the others are cannot be told; nor where a name was misspelt.
+_LEANED_ON = frozenset({"url", "format", "format_options", "custom_template", "batch", "proxy"})
+_STAND_IN_ONLY = {"stand-in": DestinationSettings(url=stand_in("url", ""))}
 
 
-def read_relay(path: Path) -> RelayConfig:
-    """The config; the first thing that is wrong raises `WebhookConfigError`."""
-    config, problems = checked_relay(path)
+def read_relay(path: Path, *, running: RelayConfig | None = None) -> RelayConfig:
+    """The config; `WebhookConfigError`, whose `lines` are all that is wrong, if anything is.
+
+    `running`: what a relay runs with that is to go on with this one.
+    """
+    config, lines = checked_relay(path, running=running)
     if config is None:
-        first, *others = problems
-        more = f" (and {len(others)} more: vaulytica config check {path})" if others else ""
-        raise WebhookConfigError(f"{first}{more}")
+        raise refused(path, lines)
     return config
 
 
-def checked_relay(path: Path) -> tuple[RelayConfig | None, list[str]]:
-    """The config, or None; and all that is wrong, each in one line with its place, in their order."""
-    document = Document(path)
-    reading = _Reading(document)
+def checked_relay(
+    path: Path, *, running: RelayConfig | None = None, elsewhere: bool = False
+) -> tuple[RelayConfig | None, list[str]]:
+    """The config, or None; and all that is wrong, each in one line with its place, in their order.
+
+    `elsewhere`: it is for another machine, so what only that one has is not looked at.
+    """
+    try:
+        document = Document(path)
+    except WebhookConfigError as error:
+        return None, list(error.lines or (str(error),))
+    reading = _Reading(document, elsewhere=elsewhere)
     config = reading.relay()
-    return (None if reading.problems else config), reading.shown()
+    faults = reading.faults
+    if config is not None and not elsewhere:
+        for keys, what in why_not(config, running):
+            if not faults.says_of(keys):
+                faults(keys, of(keys, what))
+    return (None if faults else config), faults.lines()
 
 
 class _Reading:
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self.problems: list[tuple[tuple[Key, ...], str]] = []
-
-    def shown(self) -> list[str]:
-        """One line for each problem, from the top of the file to its end."""
-        places = {keys: self._document.place(keys) or (0, 0) for keys, _ in self.problems}
-        ordered = sorted(self.problems, key=lambda problem: places[problem[0]])
-        lines = [str(self._document.error(what, keys)) for keys, what in ordered]
-        return list(dict.fromkeys(lines))
+    def __init__(self, document: Document, *, elsewhere: bool) -> None:
+        self._document, self._elsewhere = document, elsewhere
+        self._base = document.path.parent
+        self.faults = Faults(document)
 
     def relay(self) -> RelayConfig | None:
-        """The model, if nothing is wrong."""
-        tree = self._model(RelayConfig, self._document.parsed, "the config", ())
+        """The model, if it can be built of what is right."""
+        tree = self._model(RelayConfig, self._document.parsed, ())
+        absent = set()
         if "outbox" in tree:
-            tree["outbox"] = self._text(tree["outbox"], "outbox", ("outbox",))
-        given = tree.pop("destinations", {})
-        destinations: dict[str, DestinationSettings] = {}
-        if not isinstance(given, Mapping):
-            self._complain(("destinations",), "destinations must be a mapping")
-            given = {}
+            given = tree["outbox"]
+            tree["outbox"] = self._text(given, ("outbox",))
+            absent = {"outbox"} if tree["outbox"] is not given else set()
+        if isinstance(given := tree.pop("destinations", None), Mapping):
+            tree["destinations"] = self._destinations(given)
+        elif given is not None:
+            self.faults(("destinations",), "destinations must be a mapping")
+        return self._whole(tree, absent) or self._whole(tree, absent)
+
+    def _whole(self, tree: dict[str, Any], absent: set[str]) -> RelayConfig | None:
+        """The model; sections that are wrong are taken out of the tree, so that the others can be looked at."""
+        try:
+            return RelayConfig(**tree)
+        except WebhookConfigError as error:
+            self._say(error, RelayConfig, (), absent)
+            for more, _ in error.problems:
+                for name in more[:1]:
+                    tree.pop(str(name), None)
+        tree.setdefault("outbox", stand_in("outbox", ""))
+        tree.setdefault("destinations", _STAND_IN_ONLY)
+        return None
+
+    def _destinations(self, given: Mapping[Any, Any]) -> dict[str, DestinationSettings]:
+        """Those that are right; something in the place of all, if none is, so that all else can be looked at."""
+        refuse_other_than_text(given, ("destinations",), self.faults)
+        made: dict[str, DestinationSettings] = {}
         for name, settings in given.items():
             if not isinstance(name, str):
-                what = f"destinations has a name that is not text; put it in quotes: {name}"
-                self._complain(("destinations",), what)
-            elif (made := self._destination(name, settings)) is not None:
-                destinations[name] = made
-        if self.problems and not destinations:
-            return None
-        try:
-            return RelayConfig(**tree, destinations=destinations)
-        except WebhookConfigError as error:
-            for keys, what in error.problems or (((), str(error)),):
-                self._complain(keys, what)
-        return None
-
-    def _complain(self, keys: tuple[Key, ...], what: str) -> None:
-        self.problems.append((keys, what))
+                continue
+            one, why = self._destination(name, settings), why_no_name(name)
+            if why is not None:
+                keys = ("destinations", name)
+                self.faults(keys, of(keys, why))
+            elif one is not None:
+                made[name] = one
+        return made or (_STAND_IN_ONLY if given else {})
 
     def _destination(self, name: str, given: object) -> DestinationSettings | None:
-        before = len(self.problems)
         keys = ("destinations", name)
-        reader = DestinationReader(self._document, name, DestinationSettings, self._complain)
+        reader = DestinationReader(
+            self._document,
+            name,
+            DestinationSettings,
+            self.faults,
+            elsewhere=self._elsewhere,
+        )
         settings = reader.settings(given)
+        if isinstance(match := settings.get("match"), Mapping):
+            inner = models_in(DestinationSettings.model_fields["match"].annotation)[0]
+            settings["match"] = self._model(inner, match, (*keys, "match"))
+        for more, what in wrong_kinds(DestinationSettings, settings):
+            self._drop(settings, more)
+            self.faults((*keys, *more), of((*keys, *more), what))
+        auth = self._auth(settings.pop("auth"), (*keys, "auth"), reader.absent)
+        if auth is not None:
+            settings["auth"] = auth
+        return self._made(settings, keys, reader.absent)
+
+    def _auth(
+        self, given: dict[str, Any], keys: tuple[Key, ...], absent: set[str]
+    ) -> WebhookAuth | None:
+        type = given.get("auth_type")
+        if type is not None and not (isinstance(type, str) and type.strip()):
+            self.faults((*keys, "auth_type"), of((*keys, "auth_type"), _NO_TYPE))
+            return None
+        for name, what in [] if type is None else list(unused(given, {})):
+            self.faults((*keys, name), of((*keys, name), what))
+            del given[name]
         try:
-            auth = WebhookAuth(**merged_auth(settings.pop("auth"), {}))
-            return DestinationSettings(**settings, auth=auth)
+            return WebhookAuth(**merged_auth(given, {}))
         except WebhookConfigError as error:
-            problems = error.problems or ((("auth",), str(error)),)
-        said = [known for known, _ in self.problems[before:]]
-        for more, what in problems:
-            place = (*keys, *more)
-            # What is said of a setting that was left out, or of what it is in, says nothing new.
-            if not any(_is_around(place, other) or _is_around(other, place) for other in said):
-                self._complain(place, f"destination {name}: {what}")
+            self._say(error, WebhookAuth, keys, absent)
         return None
 
+    def _made(
+        self, settings: dict[str, Any], keys: tuple[Key, ...], absent: set[str]
+    ) -> DestinationSettings | None:
+        """The model. What is wrong with one setting is left out once, to see how the others go together."""
+        for left in (settings, None):
+            try:
+                return DestinationSettings(**(left or settings))
+            except WebhookConfigError as error:
+                self._say(error, DestinationSettings, keys, absent)
+                bad = {more[0] for more, _ in error.problems if more}
+                known = set(names_of(DestinationSettings))
+                said = {str(key) for key in self.faults.says_in(keys)}
+                if left is None or not bad or bad & _LEANED_ON or said - known:
+                    break
+                settings = {name: settings[name] for name in settings if name not in bad}
+                absent = absent | {str(name) for name in bad}
+        return None
+
+    def _say(
+        self,
+        error: WebhookConfigError,
+        model: type[BaseModel],
+        keys: tuple[Key, ...],
+        absent: set[str],
+    ) -> None:
+        """Say what is wrong with a model, but for what follows from what was said before."""
+        new = []
+        for more, what in error.problems or (((), str(error)),):
+            place = (*keys, *_placed(model, more, what))
+            if not self.faults.says_of(place) and not is_about(what, absent):
+                new.append((place, of(place, what)))
+        for place, what in new:
+            self.faults(place, what)
+
     def _model(
-        self, model: type[BaseModel], given: object, what: str, keys: tuple[Key, ...]
+        self, model: type[BaseModel], given: object, keys: tuple[Key, ...]
     ) -> dict[str, Any]:
         """The settings of a model, those that are secrets resolved; what is in them looked at likewise."""
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        settings = known_settings(given, fields, what, keys, self._complain)
-        for name in settings:
+        settings = known_settings(given, fields, keys, self.faults)
+        for name in list(settings):
             place = (*keys, name)
-            inner = _models_in(fields[name].annotation)
-            if name in secret_fields(model):
-                settings[name] = self._secret(settings[name], name, place)
+            inner = models_in(fields[name].annotation)
+            if settings[name] is None and inner == [fields[name].annotation]:
+                del settings[name]  # as YAML has it where nothing follows
+            elif name in secret_fields(model):
+                settings[name] = self._secret(settings[name], place)
             elif inner and not issubclass(inner[0], DestinationSettings):
-                settings[name] = self._inner(inner[0], settings[name], name, place)
+                settings[name] = self._inner(inner[0], settings[name], place)
+        for more, what in wrong_kinds(model, settings):
+            self._drop(settings, more)
+            self.faults((*keys, *more), of((*keys, *more), what))
         return settings
 
-    def _inner(
-        self, model: type[BaseModel], given: object, name: str, keys: tuple[Key, ...]
-    ) -> Any:
+    def _inner(self, model: type[BaseModel], given: object, keys: tuple[Key, ...]) -> Any:
         if isinstance(given, list):
             return [
-                self._model(model, one, f"{name}[{n}]", (*keys, n))
-                if isinstance(one, Mapping)
-                else one
+                self._model(model, one, (*keys, n)) if isinstance(one, Mapping) else one
                 for n, one in enumerate(given)
             ]
-        if given is None:
-            return {}
-        return self._model(model, given, name, keys) if isinstance(given, Mapping) else given
+        return self._model(model, given, keys) if isinstance(given, Mapping) else given
 
-    def _secret(self, given: object, what: str, keys: tuple[Key, ...]) -> Any:
+    def _secret(self, given: object, keys: tuple[Key, ...]) -> Any:
         if isinstance(given, list):
-            return [self._secret(one, f"{what}[{n}]", (*keys, n)) for n, one in enumerate(given)]
-        try:
-            return secret(given, what, base=self._document.path.parent, prompt=False)
-        except WebhookConfigError as error:
-            self._complain(keys, str(error))
-            return ""
+            return [self._secret(one, (*keys, n)) for n, one in enumerate(given)]
+        return self._read(lambda: secret(given, named(keys), base=self._base, prompt=False), keys)
 
-    def _text(self, given: object, what: str, keys: tuple[Key, ...]) -> Any:
+    def _text(self, given: object, keys: tuple[Key, ...]) -> Any:
         if not isinstance(given, str):
             return given
+        return self._read(lambda: dereferenced(given, named(keys), base=self._base), keys)
+
+    def _read(self, read: Any, keys: tuple[Key, ...]) -> Any:
         try:
-            return dereferenced(given, what, base=self._document.path.parent)
+            return read()
         except WebhookConfigError as error:
-            self._complain(keys, str(error))
-            return ""
+            if not (self._elsewhere and isinstance(error, AbsentError)):
+                self.faults(keys, of(keys, str(error)))
+            return stand_in(str(keys[-1]), "")
+
+    @staticmethod
+    def _drop(settings: dict[str, Any], keys: tuple[Key, ...]) -> None:
+        """Leave out what was complained of, so that it is not complained of twice."""
+        inner: Any = settings
+        for key in keys[:-1]:
+            inner = inner[key]
+        if isinstance(inner, dict):
+            del inner[keys[-1]]
 
 
-def _is_around(outer: tuple[Key, ...], inner: tuple[Key, ...]) -> bool:
-    return inner[: len(outer)] == outer
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a setting is made of, itself or in a list or mapping."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+def _placed(model: type[BaseModel], keys: tuple[Key, ...], what: str) -> tuple[Key, ...]:
+    """The keys, and the setting in there that a sentence on all of it begins with."""
+    inside = model_at(model, keys)
+    first = _FIRST.match(what)
+    if inside is None or first is None:
+        return keys
+    if inside is DestinationSettings and (header := _HEADER.match(what)):
+        return (*keys, "headers", header[1])
+    if inside is DestinationSettings and first[0] in names_of(WebhookAuth):
+        return (*keys, "auth", first[0])
+    for name in first[0].split("."):
+        inside = model_at(model, keys)
+        if inside is None or name not in names_of(inside):
+            break
+        keys = (*keys, name)
+    return keys

@@ -6,9 +6,10 @@ Secrets are `SecretStr`; a config shows none of them in repr, dumps or errors, a
 from vaulytica.config.auth import WebhookAuth, WebhookAuthType
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.egress import WebhookEgress
+from vaulytica.config.format_names import WebhookFormat
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.tls import WebhookTLS
-from vaulytica.config.webhook import WebhookConfig, WebhookFormat
+from vaulytica.config.webhook import WebhookConfig
 
 __all__ = [
     "WebhookAuth",

@@ -12,7 +12,7 @@ from vaulytica import __version__
 from vaulytica.config.batch import WebhookBatchConfig
 from vaulytica.delivery.ports import Auth, Format
 from vaulytica.delivery.request import Header, checked_header
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import WebhookConfigError, did_you_mean
 from vaulytica.formats import FORMATS
 from vaulytica.formats.function import TemplateFunction
 from vaulytica.jsonvalues import canonical_json, compact_json
@@ -90,6 +90,7 @@ def made_options(kind: type[T], given: Mapping[str, Any]) -> T:
         if name not in known:
             raise WebhookConfigError(
                 f"format_options: no setting of that name; known are {', '.join(known)}"
+                f"{did_you_mean(name, known)}"
             )
     try:
         return msgspec.convert(dict(given), kind)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, SecretStr, WithJsonSchema
 
 from vaulytica.auth.renewed import RenewedAuth
+from vaulytica.config.settings import without_quotes
 from vaulytica.delivery.ports import Auth
 from vaulytica.delivery.request import Header, checked_header
 from vaulytica.secrets import SecretRef
@@ -15,7 +16,8 @@ from vaulytica.secrets import SecretRef
 
 def _text(value: Any) -> str | SecretStr:
     if not isinstance(value, (str, SecretStr)):
-        raise ValueError("Input should be a valid string")  # noqa: TRY004 - it becomes pydantic's own
+        hint = without_quotes(value) if isinstance(value, (bool, int, float)) else ""
+        raise ValueError(f"Input should be a valid string{hint}")  # noqa: TRY004 - as pydantic says it
     return value
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import WebhookConfigError, did_you_mean
 from vaulytica.secrets import SecretRef
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 _NAME = re.compile(r"[\w-]{1,64}")
+# What pydantic says of these names Python's classes.
+_OF_FILES = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping")
+_QUOTED = re.compile("'([^']*)'")
 
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
@@ -55,37 +61,72 @@ def references_in(value: Any) -> Iterator[SecretRef]:
         yield from references_in(list(value.values()))
 
 
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a setting is made of, itself or in a list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in models_in(inner)]
+
+
+def names_of(model: type[BaseModel]) -> list[str]:
+    """The names of a model's settings, as a file has them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _one_error(model: type[BaseModel], error: ValidationError) -> WebhookConfigError:
     """One line for all that is wrong, without the values given."""
     texts: list[str] = []
     problems: list[tuple[tuple[str | int, ...], str]] = []
-    for problem in error.errors(include_input=False, include_url=False):
+    for problem in error.errors(include_url=False):
         # Neither do errors carry what they do not show.
         keys = tuple(k if isinstance(k, int) else _shown_key(k) for k in problem["loc"])
         where = ".".join(map(str, keys))
-        what = problem["msg"].removeprefix("Value error, ")
+        what = f"{problem['msg'].removeprefix('Value error, ')}{_nearest_word(problem)}"
         if problem["type"] == "extra_forbidden":
-            what = f"{where} is no setting of {model.__name__}{_nearest(where, model)}"
-        elif not what.startswith(where):
-            what = f"{where}: {what}"
-        texts.append(what)
+            inside = model_at(model, keys[:-1]) or model
+            hint = did_you_mean(str(keys[-1]), names_of(inside))
+            texts.append(f"{where} is no setting of {inside.__name__}{hint}")
+            problems.append((keys, f"there is no such setting{hint}"))
+            continue
+        texts.append(what if what.startswith(where) else f"{where}: {what}")
         inner = problem.get("ctx", {}).get("error")
         if isinstance(inner, WebhookConfigError) and inner.problems:
             problems += [((*keys, *more), text) for more, text in inner.problems]
         else:
-            problems.append((keys, what))
+            problems.append((keys, _OF_FILES.get(problem["type"], what)))
     made = WebhookConfigError("; ".join(texts))
     made.problems = tuple(problems)
     return made
 
 
+def without_quotes(given: float) -> str:
+    """A hint for files, where what is not quoted is easily something else than a text."""
+    kind = "true or false" if isinstance(given, bool) else "a number"
+    return f"; without quotes it is {kind}"
+
+
+def _nearest_word(problem: ErrorDetails) -> str:
+    """A hint, where none of the few words was given that may be, or no text at all."""
+    given = problem["input"]
+    if problem["type"] == "string_type" and isinstance(given, (bool, int, float)):
+        return without_quotes(given)
+    if problem["type"] not in ("enum", "literal_error") or not isinstance(given, str):
+        return ""
+    return did_you_mean(given, _QUOTED.findall(problem["ctx"]["expected"]))
+
+
+def model_at(model: type[BaseModel], keys: Iterable[str | int]) -> type[BaseModel] | None:
+    """The model of the settings that the keys lead to; None if that is a plain setting."""
+    for key in keys:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        if key in fields:
+            inner = models_in(fields[str(key)].annotation)
+            if not inner:
+                return None
+            model = inner[0]
+    return model
+
+
 def _shown_key(key: str) -> str:
     """The key; but not one that names nothing: it may be a secret that was put in the wrong place."""
     return key if _NAME.fullmatch(key) else "a key"
-
-
-def _nearest(name: str, model: type[BaseModel]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, model.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

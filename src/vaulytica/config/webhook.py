@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +26,7 @@ from vaulytica.config.assembly import (
 from vaulytica.config.auth import AnyAuth, WebhookAuth, WebhookAuthType, is_of
 from vaulytica.config.batch import WebhookBatchConfig, WebhookRateLimit
 from vaulytica.config.egress import Egress, WebhookEgress
+from vaulytica.config.format_names import WebhookFormat, known_format
 from vaulytica.config.headers import HeaderValue, renewed, revealed
 from vaulytica.config.retry import WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings, references_in
@@ -36,7 +36,6 @@ from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.ports import Auth
 from vaulytica.delivery.redaction import REDACTED, HoldsSecrets
 from vaulytica.errors import WebhookConfigError
-from vaulytica.formats import FORMATS
 from vaulytica.jsonvalues import MAX_BYTES, plain
 from vaulytica.urls import (
     checked_no_proxy,
@@ -52,22 +51,6 @@ from vaulytica.urls import (
 if TYPE_CHECKING:
     from vaulytica.transport.network import Network
     from vaulytica.transport.tls import Tls
-
-
-class WebhookFormat(StrEnum):
-    """What the destination reads. Aliases: generic = json, splunk = splunk_hec, elasticsearch = elastic."""
-
-    JSON = "json"
-    SPLUNK_HEC = "splunk_hec"
-    DATADOG = "datadog"
-    DATADOG_LOGS = "datadog_logs"
-    ELASTIC = "elastic"
-    ECS = "ecs"
-    CUSTOM = "custom"
-
-
-_INNER_NAMES = ("template", "structured", "function")  # of custom's formats
-_FORMAT_ALIASES = {"generic": "json", "splunk": "splunk_hec", "elasticsearch": "elastic"}
 
 
 class WebhookConfig(HoldsSecrets, Settings):
@@ -124,15 +107,7 @@ class WebhookConfig(HoldsSecrets, Settings):
     @field_validator("format")
     @classmethod
     def _known_format(cls, value: str) -> str:
-        name = value.lower()
-        name = _FORMAT_ALIASES.get(name, name)
-        if name in list(WebhookFormat):
-            return WebhookFormat(name)
-        if name not in FORMATS or name in _INNER_NAMES:
-            names = [*WebhookFormat, *_FORMAT_ALIASES, *FORMATS.names()]
-            known = dict.fromkeys(name for name in names if name not in _INNER_NAMES)
-            raise ValueError(f"unknown format; known are {', '.join(known)}")
-        return name
+        return known_format(value)
 
     @field_validator("custom_template", mode="before")
     @classmethod
@@ -143,8 +118,17 @@ class WebhookConfig(HoldsSecrets, Settings):
 
     @model_validator(mode="after")
     def _buildable(self) -> WebhookConfig:
-        self.destination()
-        self.network()
+        why: list[str] = []
+        for make in (self.destination, self.network):
+            try:
+                make()
+            except WebhookConfigError as error:
+                if str(error) not in why:
+                    why.append(str(error))
+        if why:
+            refused = WebhookConfigError("; ".join(why))
+            refused.problems = tuple(((), text) for text in why)
+            raise refused
         return self
 
     @field_serializer("url", "proxy")

@@ -19,14 +19,35 @@ OUTBOXES = Table(
 
 def open_outbox(url: str, **settings: Any) -> SqliteOutbox:
     """The outbox at a URL such as `sqlite:///var/lib/vaulytica/outbox.db`; see the store for its settings."""
+    opened: SqliteOutbox = _store(url).open(url, **settings)
+    return opened
+
+
+def check_url(url: str) -> None:
+    """Raise `WebhookConfigError` if no outbox can be at that URL, on whatever machine."""
+    if (check := getattr(_store(url), "check_url", None)) is not None:
+        check(url)
+
+
+def why_unusable(url: str) -> str | None:
+    """Why a relay cannot have its outbox at that URL on this machine; None if it can. Nothing is made there."""
+    why = getattr(_store(url), "why_unusable", None)
+    return None if why is None else why(url)
+
+
+def is_owned(url: str) -> bool:
+    """Whether a relay runs on that outbox now, be it this process."""
+    owned = getattr(_store(url), "is_owned", None)
+    return owned is not None and owned(url)
+
+
+def _store(url: str) -> Any:
     scheme, separator, _ = url.partition("://")
     if not separator:
         raise WebhookConfigError(
             f"outbox: {url!r} is no URL; write it like sqlite:///var/lib/vaulytica/outbox.db"
         )
     try:
-        store = OUTBOXES.load(scheme)
+        return OUTBOXES.load(scheme)
     except LookupError as error:
         raise WebhookConfigError(f"outbox: {error}") from None
-    opened: SqliteOutbox = store.open(url, **settings)
-    return opened

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from vaulytica.config import WebhookConfig, WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings
 from vaulytica.errors import WebhookConfigError
 from vaulytica.events import Severity
+from vaulytica.outbox import check_url
 from vaulytica.relay.intake.settings import IntakeSettings
+from vaulytica.relay.listen import Listen, are_one
 from vaulytica.relay.match import checked_expression
 from vaulytica.relay.sizes import Size
 
@@ -67,6 +77,15 @@ class DestinationSettings(WebhookConfig):
     order_by: Expression | None = None
     patience: Seconds = Field(_WEEK, ge=0, le=52 * _WEEK)
 
+    @field_validator("order_by")
+    @classmethod
+    def _one_order(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("ordered"):
+            raise ValueError(
+                "ordered is set, too, which holds for all events; leave one of them out"
+            )
+        return value
+
     @property
     def is_ordered(self) -> bool:
         """Whether any of its events must not overtake another."""
@@ -95,7 +114,7 @@ class FullSettings(Settings):
 class MetricsSettings(Settings):
     """`listen`: HOST:PORT for `/metrics`, `/healthz` and `/readyz`, where not on the intake's."""
 
-    listen: str | None = None
+    listen: Listen | None = None
 
 
 class RelayConfig(Settings):
@@ -103,21 +122,44 @@ class RelayConfig(Settings):
 
     outbox: str
     intake: IntakeSettings = Field(default_factory=IntakeSettings)
-    destinations: dict[str, DestinationSettings] = Field(min_length=1)
+    destinations: dict[str, DestinationSettings]
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     full: FullSettings = Field(default_factory=FullSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     drain: Seconds = Field(10.0, ge=0, le=86400)
 
+    @field_validator("outbox")
+    @classmethod
+    def _fit_outbox(cls, value: str) -> str:
+        check_url(value)
+        return value
+
     @field_validator("destinations")
     @classmethod
     def _fit_names(cls, value: dict[str, DestinationSettings]) -> dict[str, DestinationSettings]:
+        if not value:
+            raise WebhookConfigError("there is none; add one, such as {siem: {url: https://…}}")
         for name in value:
-            if not _NAME.fullmatch(name):
-                raise WebhookConfigError(
-                    f"a destination's name is letters, digits, '-', '_' and '.', up to 100: {name!r}"
-                )
+            if why := why_no_name(name):
+                raise WebhookConfigError(why)
         return value
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        intake, metrics = self.intake.listen, self.metrics.listen
+        if intake is not None and metrics is not None and are_one(intake, metrics):
+            raise WebhookConfigError(
+                f"metrics.listen: {metrics} is the address of intake.listen; "
+                "give it another, or leave it out to have the pages on the intake's"
+            )
+        return self
 
-_NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
+
+def why_no_name(name: str) -> str | None:
+    """What is wrong with a destination's name, if anything is."""
+    if NAME.fullmatch(name):
+        return None
+    return "a destination's name is letters, digits, '-', '_' and '.', up to 100"
+
+
+NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)

@@ -35,18 +35,21 @@ _LOOK_AT_FILE = 1.0  # seconds between two looks at whether the config has chang
 
 
 class Relay:
-    """`read` gives the config, and again at each reload; `stamp` tells one state of its file from the next."""
+    """`read` gives the config; at each reload again, told the one that runs, which the new has to take over from.
+
+    `stamp` tells one state of its file from the next.
+    """
 
     def __init__(
         self,
-        read: Callable[[], RelayConfig],
+        read: Callable[[RelayConfig | None], RelayConfig],
         log: Log,
         *,
         stamp: Callable[[], object] = lambda: None,
     ) -> None:
         self._read, self._stamp, self._log = read, stamp, log
         self._seen = stamp()
-        self.config = read()
+        self.config = read(None)
         self._metrics = Metrics()
         self._watch = Watch(log, self._metrics)
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
@@ -146,14 +149,11 @@ class Relay:
         notify(*reloading())
         self._seen = self._stamp()
         try:
-            config = self._read()
-            if config.outbox != self.config.outbox:
-                raise WebhookConfigError(
-                    "outbox: a relay cannot change it while it runs; restart it"
-                )
+            config = self._read(self.config)
             await self.inlets.apply(config)
         except (WebhookConfigError, OSError) as error:
-            self._log.error("config refused", why=str(error), next="the relay goes on as before")
+            for why in getattr(error, "lines", ()) or (str(error),):
+                self._log.error("config refused", why=why, next="the relay goes on as before")
         else:
             done = self.lanes.apply(config.destinations)
             self.door.router = Router(config.destinations)

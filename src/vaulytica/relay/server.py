@@ -12,17 +12,10 @@ import uvicorn
 from vaulytica.errors import WebhookConfigError
 from vaulytica.relay.http import App
 from vaulytica.relay.intake.guard import Guard
+from vaulytica.relay.listen import address_of
 
 _GRACE = 5  # seconds that requests under way get when it stops
 _BACKLOG = 2048
-
-
-def address_of(listen: str, setting: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise WebhookConfigError(f"{setting} is HOST:PORT, such as 127.0.0.1:8780, not {listen!r}")
-    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
 
 
 class _Server(uvicorn.Server):
@@ -32,23 +25,35 @@ class _Server(uvicorn.Server):
         yield
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on that address, which does not listen yet; raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def why_not_bound(listen: str, error: OSError) -> str:
+    """What to say of an address that cannot be had."""
+    return f"cannot listen on {listen}: {error.strerror or error}"
+
+
 class Server:
     """Listens as soon as it is made; `url` is where. `guard` watches over its connections."""
 
     def __init__(self, app: App, listen: str, setting: str, guard: Guard) -> None:
         self.listen = listen
-        host, port = address_of(listen, setting)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        host, port = address_of(listen)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind((host, port))
+            self._socket = bound(host, port)
             self._socket.listen(_BACKLOG)
         except OSError as error:
-            self._socket.close()
-            raise WebhookConfigError(
-                f"{setting}: cannot listen on {listen}: {error.strerror}"
-            ) from None
+            raise WebhookConfigError(f"{setting}: {why_not_bound(listen, error)}") from None
         self._socket.setblocking(False)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"

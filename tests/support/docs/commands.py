@@ -60,8 +60,9 @@ def _prepare(program: str, arguments: list[str]) -> None:
         at = arguments.index("--listen") if "--listen" in arguments else None
         arguments = arguments if at is None else arguments[:at] + arguments[at + 2 :]
         arguments = [*arguments, "--listen", "127.0.0.1:0"]
-    if arguments[:1] == ["relay"]:
-        config = Path(arguments[arguments.index("--config") + 1])
+    if arguments[:1] == ["relay"] or arguments[:2] == ["config", "check"]:
+        at = arguments.index("--config") + 1 if "--config" in arguments else 2
+        config = Path(arguments[at])
         text = config.read_text(encoding="utf-8").replace(f":{RELAY_PORT}", ":0")
         text = text.replace("sqlite:///var/lib/vaulytica", f"sqlite://{Path.cwd()}")
         config.write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ from vaulytica.auth.shared import Shared
 from vaulytica.delivery.ports import Flow, send
 from vaulytica.delivery.redaction import HoldsSecrets
 from vaulytica.delivery.request import Request, Response
-from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
+from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError, did_you_mean
 
 
 class OAuth2Auth(HoldsSecrets):
@@ -120,7 +120,10 @@ _USES = {
 def _client(given: dict[str, str | None], how: str | None) -> Grant:
     how = "client_secret_post" if how is None else how
     if how not in CLIENT_AUTHS:
-        raise WebhookConfigError(f"oauth2_client_auth must be one of {', '.join(CLIENT_AUTHS)}")
+        raise WebhookConfigError(
+            f"oauth2_client_auth must be one of {', '.join(CLIENT_AUTHS)}"
+            f"{did_you_mean(str(how), CLIENT_AUTHS)}"
+        )
     url, name = given["oauth2_token_url"], given["oauth2_client_id"]
     uses = ("oauth2_token_url", "oauth2_client_id", *_USES[how])
     _refuse_unused(given, uses, f"oauth2_client_auth {how}")

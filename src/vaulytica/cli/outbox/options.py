@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.errors import WebhookConfigError, WebhookEventError
+from vaulytica.errors import WebhookConfigError, WebhookEventError, did_you_mean
 from vaulytica.outbox.delivery import Filter
 from vaulytica.outbox.states import PENDING, State
 
@@ -76,7 +76,9 @@ def filter_of(
     for name in destinations or ():
         if name not in known:
             had = ", ".join(known) or "none"
-            raise WebhookConfigError(f"the outbox has no destination {name!r}; it has {had}")
+            raise WebhookConfigError(
+                f"the outbox has no destination {name!r}; it has {had}{did_you_mean(name, known)}"
+            )
     return Filter(
         states=tuple(state for name in states or () for state in _states(name)),
         destinations=tuple(destinations or ()),
@@ -93,7 +95,8 @@ def _states(name: str) -> tuple[State, ...]:
     try:
         return (State(name),)
     except ValueError:
-        raise WebhookConfigError(f"--state: unknown {name!r}; known are {_STATES}") from None
+        near = did_you_mean(name, ["pending", *State])
+        raise WebhookConfigError(f"--state: unknown {name!r}; known are {_STATES}{near}") from None
 
 
 def _moment(text: str, option: str) -> float:

@@ -16,7 +16,7 @@ from vaulytica.config.auth.types import ALIASES, AUTH_SETTINGS, WebhookAuthType
 from vaulytica.config.settings import Settings
 from vaulytica.delivery.ports import Auth
 from vaulytica.delivery.redaction import REDACTED, HoldsSecrets
-from vaulytica.errors import WebhookConfigError
+from vaulytica.errors import WebhookConfigError, did_you_mean
 from vaulytica.urls import origin
 
 
@@ -41,7 +41,8 @@ class WebhookAuth(HoldsSecrets, OAuth2Settings, SignatureSettings, FixedSettings
             return WebhookAuthType(name)
         if name not in SCHEMES:
             known = dict.fromkeys((*WebhookAuthType, *SCHEMES.names()))
-            raise ValueError(f"unknown auth type; known are {', '.join(known)}")
+            near = did_you_mean(name, [*known, *ALIASES])
+            raise ValueError(f"unknown auth type; known are {', '.join(known)}{near}")
         return name
 
     @model_validator(mode="after")

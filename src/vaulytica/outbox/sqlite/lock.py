@@ -10,11 +10,31 @@ from pathlib import Path
 from vaulytica.errors import OutboxError, OutboxInUseError
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked for an outbox."""
+    return path.with_name(path.name + ".lock")
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody has the lock now. A relay that starts in this very moment may find it taken."""
+    try:
+        file = os.open(lock_of(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 class OwnerLock:
     """Held from its making to `release`. On a file of its own: SQLite's locks are on the other."""
 
     def __init__(self, path: Path, *, wait: float = 0.0) -> None:
-        self._path = path.with_name(path.name + ".lock")
+        self._path = lock_of(path)
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -17,7 +17,8 @@ from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
 from vaulytica.outbox.sqlite.connection import connect, is_of_file, path_of
 from vaulytica.outbox.sqlite.errors import explained, explaining
-from vaulytica.outbox.sqlite.lock import OwnerLock
+from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
+from vaulytica.outbox.sqlite.place import why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
@@ -86,6 +87,21 @@ class SqliteOutbox:
     def open(cls, url: str, **settings: Any) -> Self:
         """By its URL, `sqlite://` and the whole path of the file."""
         return cls(path_of(url), **settings)
+
+    @staticmethod
+    def check_url(url: str) -> None:
+        """Raise `WebhookConfigError` if it names no file."""
+        path_of(url)
+
+    @staticmethod
+    def why_unusable(url: str) -> str | None:
+        """What keeps a relay from making, or using, that file; None if nothing does."""
+        return why_unusable(path_of(url))
+
+    @staticmethod
+    def is_owned(url: str) -> bool:
+        """Whether a relay has that file."""
+        return is_held(path_of(url))
 
     def _begin(self) -> None:
         """The connections, of this process."""

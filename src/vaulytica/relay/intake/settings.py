@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, Literal, Self
 
@@ -10,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from vaulytica.config.settings import Seconds, Settings
 from vaulytica.events import SOURCE, Severity
+from vaulytica.relay.listen import Listen, is_loopback
 from vaulytica.relay.sizes import Size
 
 
@@ -84,7 +84,7 @@ class IntakeSettings(Settings):
     true, or what its lines are. `socket`: its path, or more of it. `tail`: files to follow.
     """
 
-    listen: str | None = None
+    listen: Listen | None = None
     tokens: tuple[SecretStr, ...] = ()
     anonymous: bool = False
     stdin: LineSettings | None = None
@@ -104,17 +104,9 @@ class IntakeSettings(Settings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.tokens or self.anonymous or self.listen is None or _is_loopback(self.listen):
+        if self.tokens or self.anonymous or self.listen is None or is_loopback(self.listen):
             return self
         raise ValueError(
             f"tokens: {self.listen} can be reached by others, who could put in what they like; "
             "set tokens, or anonymous: true"
         )
-
-
-def _is_loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

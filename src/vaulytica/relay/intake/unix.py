@@ -7,24 +7,18 @@ it are on disk: a writer that has closed both ways would take an earlier answer 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
-import stat
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from vaulytica.errors import WebhookConfigError
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.http import App
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeSettings, SocketSettings
+from vaulytica.relay.intake.socket_file import bound
 from vaulytica.relay.intake.stream import CHUNK, take
 
-_BACKLOG = 1024
 _GRACE = 5.0  # seconds that requests under way get when it stops
 
 
@@ -162,44 +156,3 @@ async def _chunks(first: bytes, reader: asyncio.StreamReader) -> AsyncIterator[b
     yield first
     while chunk := await reader.read(CHUNK):
         yield chunk
-
-
-def bound(path: Path, mode: int) -> socket.socket:
-    """A socket that listens at the path, with that mode; the file of one that listens no more is removed."""
-    _remove_stale(path)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        before = os.umask(0o777)  # nobody may connect before the mode is set
-        try:
-            listening.bind(str(path))
-        finally:
-            os.umask(before)
-        path.chmod(mode)
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        why = "the path is too long" if "too long" in str(error) else error.strerror
-        raise WebhookConfigError(f"intake.socket: cannot listen on {path}: {why}") from None
-    return listening
-
-
-def _remove_stale(path: Path) -> None:
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise WebhookConfigError(f"intake.socket: {path} is there, and is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.settimeout(1.0)
-            probe.connect(str(path))
-        except OSError as error:
-            if error.errno not in (errno.ECONNREFUSED, errno.ENOENT):
-                raise WebhookConfigError(
-                    f"intake.socket: cannot listen on {path}: {error.strerror or error}"
-                ) from None
-        else:
-            raise WebhookConfigError(f"intake.socket: another program listens on {path}")
-    with suppress(FileNotFoundError):
-        path.unlink()

@@ -1,0 +1,65 @@
+"""The place of an outbox's file: whether a relay could make it there, and use it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from vaulytica.outbox.sqlite.lock import is_held, lock_of
+
+_MAGIC = b"SQLite format 3\0"
+_LONGEST = 255 - len("-journal")  # bytes of a name, beside which SQLite puts others
+
+
+def why_unusable(path: Path) -> str | None:
+    """What is wrong, and what to do; None if nothing is. Nothing is written."""
+    try:
+        return _why_no_folder(path.parent) or _why_no_file(path) or _why_no_lock(lock_of(path))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return f"{path} cannot be used: {why}"
+
+
+def _why_no_folder(folder: Path) -> str | None:
+    if not folder.exists():
+        return (
+            f"the folder {folder} is not there; make it (mkdir -p), and let the relay write in it"
+        )
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"the folder {folder} cannot be written by user {os.geteuid()}, who runs this"
+    return None
+
+
+def _why_no_file(path: Path) -> str | None:
+    if len(os.fsencode(path.name)) > _LONGEST:
+        return f"the file's name is longer than {_LONGEST} bytes"
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        return f"{path} is no file; name one in a folder, such as {path / 'outbox.db'}"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} cannot be read and written by user {os.geteuid()}, who runs this"
+    if not _is_sqlite(path):
+        return f"{path} is there, and is no SQLite file; take another name"
+    return None
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether it is one, or empty, or in use, maybe by this process, whose locks would go when it is closed."""
+    if is_held(path):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) in (b"", _MAGIC)
+
+
+def _why_no_lock(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} cannot be locked by user {os.geteuid()}, who runs this"
+    return None
