@@ -138,6 +138,18 @@ def test_memory_is_bounded_and_full_is_an_error(clock: Clock) -> None:
     assert len(seen) == 3
 
 
+def test_a_file_that_cannot_be_one_is_named(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"not a database, but long enough to be taken for one" * 100)
+    for path, why in (
+        (tmp_path / "nowhere" / "seen.db", "unable to open"),
+        (other, "not a database"),
+    ):
+        with pytest.raises(WebhookConfigError, match=why) as caught:
+            SQLiteSeenIds(path)
+        assert str(path) in str(caught.value)
+
+
 def test_who_has_a_claim_has_room_to_be_done(clock: Clock) -> None:
     seen = MemorySeenIds(2, clock=clock)
     for id in ("a", "b"):

@@ -197,7 +197,7 @@ def test_the_time_may_be_off_by_the_tolerance(scheme: str, off: int, tolerance: 
 
 
 @pytest.mark.parametrize(
-    "tolerance", [0, -1, float("nan"), float("inf"), 8 * 86400, None, "300", True]
+    "tolerance", [0, -1, float("nan"), float("inf"), 10**400, 8 * 86400, None, "300", True]
 )
 def test_a_tolerance_that_is_none_is_refused(tolerance: Any) -> None:
     with pytest.raises(WebhookConfigError, match="tolerance"):
@@ -378,6 +378,19 @@ def test_the_first_scheme_allowed_decides() -> None:
         assert verify(headers, BODY, "fake-text", scheme=order, now=NOW).scheme == order[0]
 
 
+def test_a_request_signed_by_another_scheme_is_told_so() -> None:
+    """Such as where a whsec_ key has lost its end: it could be Stripe's, which is any text."""
+    headers = [
+        *signed("standard_webhooks", whsec("key"), BODY),
+        *signed("github", "fake", BODY),
+    ] * 2
+    with pytest.raises(SignatureError) as caught:
+        verify(headers, BODY, whsec("key")[:20], now=NOW)
+    wanted, there = str(caught.value).split(", but ")
+    assert wanted == "not signed: no header Stripe-Signature or X-Slack-Signature"
+    assert there == "Webhook-Signature and X-Hub-Signature-256"
+
+
 # --- Wrong use.
 
 
@@ -390,6 +403,9 @@ def test_the_first_scheme_allowed_decides() -> None:
         ([b"fake"], "stripe", "each is text .str., and one of them is bytes"),
         (b"fake", None, "each is text .str., and one of them is bytes"),
         (None, None, "none is given"),
+        (5, None, "text .str. or a list of texts, not int"),
+        ("fake", 5, "scheme must be the name"),
+        ("fake", b"stripe", "scheme must be the name"),
         (["fake", None], "stripe", "missing or empty"),
         ("fake-\ud800", "stripe", "Unicode"),
         ("fake", "rot13", "known are standard_webhooks, stripe, slack, github, hmac_sha256"),

@@ -9,6 +9,9 @@ from vaulytica.receiving.guard import VERIFIED, Guard, Refusal, answer
 from vaulytica.receiving.replays import Handling
 from vaulytica.receiving.threads import begin, end
 
+# Of an answer; the latter two are extensions, for files.
+_PARTS = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -92,7 +95,7 @@ class _Answering:
         if message["type"] == "http.response.start":
             self._status, self._start = message["status"], message
             return
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
+        if message["type"] in _PARTS and not message.get("more_body", False):
             await self._note(200 <= self._status < 300)
         try:
             await self._flush()

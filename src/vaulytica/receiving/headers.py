@@ -12,15 +12,23 @@ GivenHeaders = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 
 
 class Headers:
-    """Those of `names` that were given; `headers[name]` raises `SignatureError` if one was not."""
+    """Those of `names` that were given; `headers[name]` raises `SignatureError` if one was not.
 
-    def __init__(self, given: GivenHeaders, names: Collection[str]) -> None:
+    `others`: which of these (by their names in lower case) were there besides; nobody looks at their values.
+    """
+
+    def __init__(
+        self, given: GivenHeaders, names: Collection[str], others: Mapping[str, str] = {}
+    ) -> None:
         wanted = {name.lower(): name for name in names}
         self._values: dict[str, str] = {}
+        self.others: list[str] = []
         for name, value in given.items() if isinstance(given, Mapping) else given:
             lower = _text(name).lower()
             if lower in wanted:
                 self._take(wanted[lower], _text(value).strip(" \t"))
+            elif lower in others and others[lower] not in self.others:
+                self.others.append(others[lower])
 
     def _take(self, name: str, value: str) -> None:
         if name in self._values:

@@ -10,8 +10,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from vaulytica.errors import WebhookConfigError
+
 _BUSY = 10.0  # seconds to wait for another process
 _STALE = 64  # entries of a heap that are worth no cleaning
+_SCHEMA = (  # without a token: done
+    (
+        "CREATE TABLE IF NOT EXISTS seen_ids "
+        "(id TEXT PRIMARY KEY, until REAL NOT NULL, token TEXT) WITHOUT ROWID"
+    ),
+    "CREATE INDEX IF NOT EXISTS seen_ids_until ON seen_ids (until)",
+)
 
 
 class Seen(Enum):
@@ -93,7 +102,10 @@ class MemorySeenIds:
 
 
 class SQLiteSeenIds:
-    """In a file, for all processes of one machine; outlives them. Made anew in each process, after a fork."""
+    """In a file, for all processes of one machine; outlives them. Made anew in each process, after a fork.
+
+    One that cannot be opened, or is no SQLite file, raises `WebhookConfigError`.
+    """
 
     def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time) -> None:
         import sqlite3
@@ -102,15 +114,19 @@ class SQLiteSeenIds:
 
         self._clock = clock
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(
-            path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-        )
-        use_wal(self._database, _BUSY)
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS seen_ids "  # without a token: done
-            "(id TEXT PRIMARY KEY, until REAL NOT NULL, token TEXT) WITHOUT ROWID"
-        )
-        self._database.execute("CREATE INDEX IF NOT EXISTS seen_ids_until ON seen_ids (until)")
+        try:
+            self._database = sqlite3.connect(
+                path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise WebhookConfigError(f"seen ids: cannot open {path}: {error}") from None
+        try:
+            use_wal(self._database, _BUSY)
+            for statement in _SCHEMA:
+                self._database.execute(statement)
+        except sqlite3.Error as error:
+            self._database.close()
+            raise WebhookConfigError(f"seen ids: cannot use {path}: {error}") from None
 
     def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; one statement decides, also between processes."""

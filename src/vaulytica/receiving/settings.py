@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from vaulytica.errors import WebhookConfigError
@@ -11,7 +12,7 @@ from vaulytica.errors import WebhookConfigError
 def seconds(name: str, value: Any) -> float:
     """`value` as it is, if it is a finite number above 0; else `WebhookConfigError` names the setting."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value <= 0:
+    if not is_number or not 0 < value < math.inf or value > sys.float_info.max:
         raise WebhookConfigError(f"{name} must be a number of seconds above 0")
     return float(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from vaulytica.receiving.signatures import TIMED, UNTIMED, Key, Scheme, hmac_sha
 TOLERANCE = 300.0  # seconds, as Standard Webhooks, Stripe and Slack have it
 _LONGEST_TOLERANCE = 7 * 86400.0
 SCHEMES = (*TIMED, *UNTIMED)
+# Where only one of another scheme is there, that helps to see why a request is not verified.
+_OF_ANY = {it.headers[0].lower(): it.headers[0] for it in (TIMED | UNTIMED).values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Verifier:
         self.tolerance = seconds("tolerance", tolerance)
         if tolerance > _LONGEST_TOLERANCE:
             raise WebhookConfigError("tolerance must be a week of seconds at most")
+        if isinstance(scheme, bytes) or not isinstance(scheme, (Iterable, type(None))):
+            raise WebhookConfigError("scheme must be the name of one, or a list of names")
         names = (scheme,) if isinstance(scheme, str) else tuple(scheme or ())
         self._schemes = _with_keys(_known(names, hmac_header), _given(secrets), names)
         self._names = {name for it, _ in self._schemes.values() for name in it.headers}
@@ -68,7 +72,7 @@ class Verifier:
                 "the body must be bytes, raw as received: text or JSON read from it is not what was signed"
             )
         body = bytes(body)
-        found = Headers(headers, self._names)
+        found = Headers(headers, self._names, _OF_ANY)
         name, scheme, keys = self._told(found)
         claim = scheme.claim(found)
         if claim.timestamp is not None:
@@ -89,7 +93,8 @@ class Verifier:
             if scheme.headers[0] in headers:
                 return name, scheme, keys
         wanted = " or ".join(scheme.headers[0] for scheme, _ in self._schemes.values())
-        raise SignatureError(SignatureProblem.MISSING, f"not signed: no header {wanted}")
+        other = f", but {' and '.join(headers.others)}" if headers.others else ""
+        raise SignatureError(SignatureProblem.MISSING, f"not signed: no header {wanted}{other}")
 
     def _in_time(self, timestamp: int, now: float) -> None:
         if abs(now - timestamp) > self.tolerance:
@@ -126,6 +131,9 @@ def verify(
 def _given(secrets: Any) -> list[str]:
     if secrets is None:
         raise WebhookConfigError("secrets: none is given; is the variable set that it comes from?")
+    if not isinstance(secrets, Iterable):
+        kind = type(secrets).__name__
+        raise WebhookConfigError(f"secrets must be a text (str) or a list of texts, not {kind}")
     given: list[Any] = [secrets] if isinstance(secrets, (str, bytes)) else list(secrets)
     if not given or any(secret is None or not secret for secret in given):
         raise WebhookConfigError("secrets: one is missing or empty")
