@@ -7,10 +7,11 @@ import statistics
 import time
 from pathlib import Path
 
-from support.outbox import OwnClock, parcel, the_law
+from support.outbox import OwnClock, everything, parcel, the_law
 from vaulytica.outbox.delivery import Filter, Retention, ack
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.sqlite import SqliteOutbox
+from vaulytica.outbox.states import State, Step
 
 EVENTS = Parcel.of([{"type": "t", "data": {"text": "x" * 80, "n": n}} for n in range(1000)])
 MANY = """
@@ -95,3 +96,32 @@ def test_what_is_kept_for_looking_back_is_bounded_in_bytes(tmp_path: Path) -> No
         assert outbox.used_bytes() < 6 * 1024**2
         assert outbox.total(Filter())[1] > 0
         the_law(outbox)
+
+
+def test_what_is_pending_takes_nothing_from_what_is_kept_for_looking_back(tmp_path: Path) -> None:
+    size = 2 * 1024**2
+    path = tmp_path / "outbox.db"
+    with SqliteOutbox(path, retention=Retention(1e6, max_bytes=size)) as outbox:
+        for _ in range(40):
+            outbox.put(EVENTS, ["down"])
+        for n in range(40):
+            outbox.put(EVENTS, ["siem", "other"])
+            for name in ("siem", "other") if n % 2 else ("siem",):
+                outbox.settle([ack(delivery) for delivery in outbox.claim(name)])
+            outbox.tidy()
+        while outbox.tidy():
+            pass
+        outbox.settle([ack(delivery) for delivery in outbox.claim("other", 100_000)])
+        while outbox.tidy():
+            pass
+        rows = list(everything(outbox, states=("delivered",)))
+        kept = sum(len(row.body) for row in rows) / 2  # each has half of it
+        assert size - 2 * len(EVENTS.body) < kept <= size
+        the_law(outbox)
+        with SqliteOutbox(path) as another:  # takes some of them away, which leaves room
+            assert another.move(Step.PURGE, Filter(states=(State.DELIVERED,))).events
+        outbox.put(EVENTS, ["siem"])
+        outbox.settle([ack(delivery) for delivery in outbox.claim("siem")])
+        outbox.tidy()
+        assert outbox.total(Filter(states=(State.DELIVERED,)))[0] == 1
+        assert outbox.audit().problems == []

@@ -194,7 +194,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """How long what is delivered is kept for looking back: so many seconds, and so many bytes at most."""
+    """How long what is delivered is kept for looking back: so many seconds, and so many bytes of events at most.
+
+    Of what was put for several destinations, each has its share of the bytes.
+    """
 
     seconds: float
     max_bytes: int | None = None

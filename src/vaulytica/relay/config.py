@@ -93,7 +93,10 @@ class DestinationSettings(WebhookConfig):
 
 
 class RetentionSettings(Settings):
-    """How long what is delivered is kept for looking back: both bounds hold. None of it unless set."""
+    """How long what is delivered is kept for looking back: both bounds hold. None of it unless set.
+
+    `size`: of the delivered events themselves; what is pending or dead is not counted.
+    """
 
     days: float | None = Field(None, gt=0, le=36500, allow_inf_nan=False)
     size: Size | None = None

@@ -74,6 +74,7 @@ def _step(session: Session, step: Step, state: State, row: Row) -> None:
         if step is Step.DROP:
             counted["dropped"] = row.events
         else:
+            session.retained = None
             counted["purged" if state is State.DEAD else "gone"] = row.events
     session.execute("count_moved", destination=row.destination, **counted)
     if row.key is not None and step in (Step.BURY, Step.DROP):

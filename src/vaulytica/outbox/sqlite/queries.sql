@@ -152,6 +152,13 @@ ORDER BY severity, id LIMIT :most
 -- name: batch_size
 SELECT refs, length(body) FROM outbox_batch WHERE id = :batch
 
+-- name: retained
+SELECT coalesce(sum(length(b.body) / (length(b.bound) - length(replace(b.bound, ' ', '')) + 1)), 0)
+FROM outbox_delivery d JOIN outbox_batch b ON b.id = d.batch WHERE d.state = 'delivered'
+
+-- name: share
+SELECT length(body) / (length(bound) - length(replace(bound, ' ', '')) + 1) FROM outbox_batch WHERE id = :batch
+
 -- name: delivered_before
 SELECT due, id, batch, destination, events FROM outbox_delivery
 WHERE destination = :destination AND state = 'delivered' AND due <= :before ORDER BY due LIMIT :most

@@ -16,7 +16,10 @@ _SWEEP_STEP = 1.0  # seconds between two looks for claims that ran out
 
 
 class Session:
-    """What verbs run on. `puts` gathers the destinations that have got something new to do."""
+    """What verbs run on. `puts` gathers the destinations that have got something new to do.
+
+    `retained`: the bytes of what is kept for looking back, see `retaining`; None: not counted yet.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,8 @@ class Session:
         self.retention = retention
         self.owned = owned
         self.puts: set[str] = set()
+        self.retained: int | None = None
+        self.retained_version, self.retained_until = 0, 0.0
         self._ids: dict[str, int] = {}
         self._clock_at = 0
         self._swept: dict[int, float] = {}
@@ -59,6 +64,7 @@ class Session:
         except BaseException:
             self.puts.clear()
             self._ids.clear()  # some of them may be of this transaction
+            self.retained = None
             self._clock_at = 0
             if connection.in_transaction:
                 connection.execute("ROLLBACK")

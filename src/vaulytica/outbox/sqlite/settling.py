@@ -130,6 +130,8 @@ def _write(session: Session, row: Row, part: Part) -> None:
             remove(session, row.id, row.batch)
         else:
             session.execute("keep_delivered", id=row.id, now=now, attempts=attempts)
+            if session.retained is not None:
+                session.retained += share_of(session, row.batch)
         return
     tried = _encode(bounded(tried_of(row.tried) + part.tried)) if part.tried else row.tried
     if part.state is State.DEAD:
@@ -146,6 +148,12 @@ def _write(session: Session, row: Row, part: Part) -> None:
         excused=None if part.excused is None else now - round(part.excused * 1000),
         tried=tried,
     )
+
+
+def share_of(session: Session, batch: int) -> int:
+    """The bytes of a batch that each of the deliveries has that it was made for."""
+    found = session.execute("share", batch=batch).fetchone()
+    return int(found[0]) if found is not None else 0
 
 
 def remove(session: Session, id: int, batch: int) -> None:

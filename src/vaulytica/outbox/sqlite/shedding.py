@@ -13,10 +13,10 @@ import msgspec
 
 from vaulytica.events import Severity
 from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
-from vaulytica.outbox.sqlite.counting import used_bytes
 from vaulytica.outbox.sqlite.putting import add_batch
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.sqlite.settling import MOVED, Row, free_next, release, remove
+from vaulytica.outbox.sqlite.usage import used_bytes
 from vaulytica.outbox.states import State
 
 _FEWEST, _MOST = 256, 10_000  # deliveries looked for in one go

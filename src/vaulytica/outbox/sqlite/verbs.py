@@ -18,7 +18,16 @@ from vaulytica.outbox.delivery import (
     Verdict,
 )
 from vaulytica.outbox.parcel import Entry, Parcel
-from vaulytica.outbox.sqlite import audit, claiming, counting, marking, moving, settling, shedding
+from vaulytica.outbox.sqlite import (
+    audit,
+    claiming,
+    counting,
+    marking,
+    moving,
+    settling,
+    shedding,
+    usage,
+)
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.putting import Put
 from vaulytica.outbox.states import State, Step
@@ -131,7 +140,7 @@ class Verbs:
 
     def used_bytes(self) -> Op[int]:
         """What the file holds, without the room in it that is free."""
-        return Op(counting.used_bytes, reads=True)
+        return Op(usage.used_bytes, reads=True)
 
     def tidy(self) -> Op[int]:
         """Throw away what is past its retention, a bounded part at a time; 0 when all is done."""

@@ -1,0 +1,19 @@
+"""Usage: what the file holds, in bytes."""
+
+from __future__ import annotations
+
+from vaulytica.outbox.sqlite.session import Session
+
+
+def used_bytes(session: Session) -> int:
+    """What the file holds, without the pages that are free."""
+    pages, free, size = (
+        pragma(session, name) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def pragma(session: Session, name: str) -> int:
+    """What SQLite says of itself."""
+    (value,) = session.connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
