@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from io import BytesIO
-from itertools import chain
-from operator import itemgetter
-from struct import iter_unpack
 from typing import Any
-
-import msgspec
 
 from vaulytica.events import Event
 from vaulytica.formats.splunk_hec.options import SplunkOptions, place
@@ -17,7 +11,7 @@ from vaulytica.jsonvalues import compact_json
 from vaulytica.lines import Kept, Line, Lines, SeverityName, Written
 
 _ENVELOPE = ("event_type", "severity", "timestamp")
-_ENVELOPE_NAMES = tuple(f'"{name}"'.encode() for name in _ENVELOPE)
+_ENVELOPE_NAMES = tuple(f'"{name}"' for name in _ENVELOPE)
 
 
 def inner(event: Event) -> dict[str, Any]:
@@ -37,12 +31,6 @@ def outer(event: Event, options: SplunkOptions) -> dict[str, Any]:
     return {"time": event.epoch_seconds, **place(options, event), "event": inner(event)}
 
 
-def _may_clash(data: bytes | msgspec.Raw) -> bool:
-    """Whether a name of the envelope's may be in it: no letter of a line is escaped."""
-    text = bytes(data)
-    return any(name in text for name in _ENVELOPE_NAMES)
-
-
 def _free_name(key: str, taken: dict[str, Any], data: dict[str, Any]) -> str:
     # Whoever owns a file could forge a severity if data could take the envelope's place.
     name = f"data.{key}"
@@ -54,8 +42,8 @@ def _free_name(key: str, taken: dict[str, Any], data: dict[str, Any]) -> str:
 class LineWriter:
     """Writes lines as `outer` is written, `time` always with all its digits.
 
-    It goes by columns: a piece of all documents is made at once, in C, and one join puts the pieces in
-    turn. The data stays the bytes it is; what many events have in common is made once, and kept.
+    The data stays the bytes it is: while documents are put together each byte is a character (Latin-1),
+    as Python formats text faster than bytes. What many events have in common is made once, and kept.
     """
 
     def __init__(self, options: SplunkOptions) -> None:
@@ -70,43 +58,33 @@ class LineWriter:
             left_out = set(odd)
             rows = [row for number, row in enumerate(rows) if number not in left_out]
             datas = _joined(rows)
-        text = self._text(rows, datas) if rows else b""
+        text = "\n".join(self._documents(rows, datas)).encode(_BYTES) if rows else b""
         return Written(text, 1, lambda: list(map(len, text.split(b"\n"))) if text else [], odd)
 
-    def _text(self, rows: list[Line], datas: bytes) -> bytes:
-        stamps = [row.timestamp for row in rows]
-        whole = [number for number, stamp in enumerate(stamps) if len(stamp) == _WHOLE]
-        times = _times(stamps, whole)
-        places = zip(
-            [row.type for row in rows],
-            [row.severity for row in rows],
-            [row.source for row in rows],
-            strict=True,
-        )
-        pieces = [b""] * (6 * len(rows))
-        pieces[0::6] = map(self._seconds.__getitem__, times[0::2])
-        pieces[1::6] = times[1::2]
-        pieces[2::6] = map(self._heads.__getitem__, places)
-        pieces[3::6] = "\n".join(stamps).encode().split(b"\n")
-        pieces[4::6], pieces[5::6] = _members(datas)
-        for number in whole:
-            pieces[6 * number + 1] = b""
-        pieces[0] = pieces[0].removeprefix(_END)
-        pieces.append(b"}")
-        return b"".join(pieces)
+    def _documents(self, rows: list[Line], datas: str) -> list[str]:
+        members, empty = _members(datas, len(rows))
+        seconds, heads = self._seconds, self._heads
+        documents = [
+            f"{seconds[(stamp := row.timestamp)[:_SECONDS]]}{stamp[_SECONDS:-1]}"
+            f'{heads[row.type, row.severity, row.source]}{stamp}","{rest}}}'
+            for row, rest in zip(rows, members, strict=True)
+        ]
+        for number in empty:
+            documents[number] = documents[number].removesuffix(',"}') + "}}"
+        return documents
 
 
-_WHOLE = len("1970-01-01T00:00:00Z")
+_BYTES = "latin-1"
+_SECONDS = len("1970-01-01T00:00:00")  # then a fraction may follow, and Z
 _EPOCH = "1970"  # before it a fraction would count in the wrong direction
-_END = b"}\n"  # of the document before
-_QUOTE = frozenset(b'"')
+_SPACE = " \t\r\n"
 
 
-def _joined(rows: list[Line]) -> bytes:
-    return b"\n".join([row.data for row in rows])
+def _joined(rows: list[Line]) -> str:
+    return b"\n".join([row.data for row in rows]).decode(_BYTES)
 
 
-def _odd(rows: list[Line], datas: bytes) -> list[int]:
+def _odd(rows: list[Line], datas: str) -> list[int]:
     if (
         [row.metadata for row in rows].count(None) == len(rows)
         and min([row.timestamp for row in rows]) >= _EPOCH
@@ -115,41 +93,36 @@ def _odd(rows: list[Line], datas: bytes) -> list[int]:
         return []
     return [
         number
-        for number, row in enumerate(rows)
-        if row.metadata is not None or row.timestamp < _EPOCH or _may_clash(row.data)
+        for number, (row, data) in enumerate(zip(rows, datas.split("\n"), strict=True))
+        if row.metadata is not None or row.timestamp < _EPOCH or _may_clash(data)
     ]
 
 
-def _times(stamps: list[str], whole: list[int]) -> list[bytes]:
-    """Of each stamp all to its seconds, and then its fraction; `whole` are those without one."""
-    if whole:
-        stamps = stamps.copy()
-        for number in whole:
-            stamps[number] = f"{stamps[number][:-1]}.000Z"
-    return list(chain.from_iterable(iter_unpack("19s4s2x", "\n".join([*stamps, ""]).encode())))
+def _may_clash(datas: str) -> bool:
+    """Whether a name of the envelope's may be in it: no letter of a line is escaped."""
+    # rfind is three times as fast as find, which prepares for the worst.
+    return any(datas.rfind(name) >= 0 for name in _ENVELOPE_NAMES)
 
 
-def _members(datas: bytes) -> tuple[list[bytes], list[bytes]]:
-    """What stands between an envelope and the data's members, and these to the last brace."""
-    members = [data[1:-1] for data in BytesIO(datas + b"\n").readlines()]
-    if set(map(itemgetter(0), members)) <= _QUOTE:
-        return [b'",'] * len(members), members
-    members = [data.strip(_SPACE)[1:].lstrip(_SPACE) for data in datas.split(b"\n")]
-    return [b'"' if each == b"}" else b'",' for each in members], members
+def _members(datas: str, count: int) -> tuple[list[str], list[int]]:
+    """Of each object all behind its first quote; and which of them have none, being empty."""
+    members = datas.split('\n{"')
+    if len(members) == count and datas.startswith('{"'):
+        members[0] = members[0][2:]
+        return members, []
+    members = [data.strip(_SPACE)[1:].lstrip(_SPACE)[1:] for data in datas.split("\n")]
+    return members, [number for number, rest in enumerate(members) if not rest]
 
 
-_SPACE = b" \t\r\n"
-
-
-def _begin(stamp: bytes) -> bytes:
+def _begin(second: str) -> str:
     """A document to its whole seconds since 1970, behind which the fraction is written."""
-    moment = datetime.fromisoformat(f"{stamp.decode()}Z")
-    return b'%b{"time":%d' % (_END, int(moment.timestamp()))
+    moment = datetime.fromisoformat(f"{second}Z")
+    return f'{{"time":{int(moment.timestamp())}'
 
 
-def _head(options: SplunkOptions, type: str, severity: SeverityName, source: str) -> bytes:
+def _head(options: SplunkOptions, type: str, severity: SeverityName, source: str) -> str:
     """All from `time` to the beginning of the timestamp's text."""
     line = Line(type=type, severity=severity, source=source)
     beside = compact_json(place(options, line))[1:-1]
     envelope = compact_json({"event_type": type, "severity": severity})[1:-1]
-    return b',%b,"event":{%b,"timestamp":"' % (beside, envelope)
+    return (b',%b,"event":{%b,"timestamp":"' % (beside, envelope)).decode(_BYTES)
