@@ -56,10 +56,12 @@ class Program:
     """A program on the measured core, from its start; `cpu` and `output` are known when it is over."""
 
     def __init__(self, command: Sequence[str], errors: int | None = None) -> None:
+        # As of an installed program, the bytecode is there (but in the first run of a new checkout).
+        env = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
         self.started = time.time()
         with on_core(OURS):  # a program inherits it
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE, env=env
             )
 
     @property

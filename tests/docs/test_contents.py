@@ -11,7 +11,7 @@ import typer
 
 from support.docs.pages import ROOT, all_pages
 from vaulytica import __version__
-from vaulytica.cli.app import app
+from vaulytica.cli.app import made
 from vaulytica.delivery.run import DownDetector
 from vaulytica.formats.templating import bounds
 from vaulytica.integrations.webhook import (
@@ -121,7 +121,7 @@ def test_the_changelog_has_this_version() -> None:
 
 def options() -> Iterator[tuple[str, list[str]]]:
     """Every option of every command, with all forms of its name."""
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(typer.main.get_command(made())):
         for parameter in command.params:
             forms = [
                 form for form in (*parameter.opts, *parameter.secondary_opts) if form[:2] == "--"

@@ -6,39 +6,46 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from vaulytica.cli import config, show_version
-from vaulytica.cli.check import check
-from vaulytica.cli.demo import demo
-from vaulytica.cli.options import EPILOG
-from vaulytica.cli.outbox import outbox
+from vaulytica.cli import show_version
 from vaulytica.cli.output import error_line
-from vaulytica.cli.receive import receive
-from vaulytica.cli.relay import relay
-from vaulytica.cli.render import render
-from vaulytica.cli.send import send
 from vaulytica.errors import WebhookConfigError, WebhookError
 
 NOT_ALL, WRONG_USAGE = 1, 2
 _INTERRUPTED = 130  # how typer returns from Ctrl-C
 
-app = typer.Typer(
-    help="Delivers security events to SIEMs and webhooks: none lost in silence, none forged.",
-    epilog="Exit codes: 0 all delivered, 1 something was not, 2 wrong usage or config.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-for command in (send, check, render, receive):
-    app.command(epilog=EPILOG)(command)
-for plain in (relay, demo):
-    app.command()(plain)
-app.add_typer(outbox, name="outbox")
-app.add_typer(config.app, name="config")
+_TAKING_SECRETS = ("send", "check", "render", "receive")
+_SECRETS = "R is a reference to a secret: env:NAME, file:PATH, or - to be asked."
+_PLAIN = ("relay", "demo")
+_GROUPS = {"outbox": "outbox", "config": "app"}  # modules, and what holds their commands
+COMMANDS = (*_TAKING_SECRETS, *_PLAIN, *_GROUPS)  # in the order in which help shows them
+
+
+def made(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """An app of these commands. Each is imported here: to import all takes longer than to send thousands of events."""
+    app = typer.Typer(
+        help="Delivers security events to SIEMs and webhooks: none lost in silence, none forged.",
+        epilog="Exit codes: 0 all delivered, 1 something was not, 2 wrong usage or config.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_options)
+    for name in names:
+        module = import_module(f"vaulytica.cli.{name}")
+        if name in _GROUPS:
+            app.add_typer(getattr(module, _GROUPS[name]), name=name)
+        else:
+            epilog = _SECRETS if name in _TAKING_SECRETS else None
+            app.command(epilog=epilog)(getattr(module, name))
+    return app
+
 
 # The base of all usage errors; older and newer typer keep it in different places.
 _ClickException: Any = next(
@@ -46,7 +53,6 @@ _ClickException: Any = next(
 )
 
 
-@app.callback()
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
@@ -59,7 +65,8 @@ def run(arguments: list[str]) -> int:
     """Run one command; its exit code."""
     _prepare_process()
     try:
-        command = typer.main.get_command(app)
+        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+        command = typer.main.get_command(made(asked))
         code = command.main(arguments or ["--help"], prog_name="vaulytica", standalone_mode=False)
         sys.stdout.flush()
         if not arguments:

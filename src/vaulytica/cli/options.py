@@ -18,8 +18,6 @@ from vaulytica.cli.references import file_of
 if TYPE_CHECKING:
     from vaulytica.config import WebhookConfig
 
-EPILOG = "R is a reference to a secret: env:NAME, file:PATH, or - to be asked."
-
 
 @dataclass(kw_only=True)
 class _Place:

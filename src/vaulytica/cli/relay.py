@@ -60,9 +60,8 @@ def relay(
         one = Relay(read, make_log(log.value), stamp=lambda: _stamp(config))
         await one.run()
 
-    # Lines are objects that are in no cycle: looking for cycles among them is for nothing.
+    # What is here by now stays: looking for cycles in it is for nothing.
     gc.freeze()
-    gc.set_threshold(100_000)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
     return 0

@@ -69,9 +69,8 @@ def send(
         read: list[int | Path] = [*(stream.fileno() for _, stream in inputs), *destination.files()]
         tally = Tally(len(names) > 1, out_file(report, "w", stack, read))
         started = time.monotonic()
-        # Batches are full of objects that are in no cycle: looking for cycles among them is for nothing.
+        # What is here by now stays: looking for cycles in it is for nothing.
         gc.freeze()
-        gc.set_threshold(100_000)
         stopped = asyncio.run(_send_all(config, chunks(inputs, mapping, max_line_bytes), tally))
         tally.close()
         _summary(tally, time.monotonic() - started, stopped, as_json=json)
