@@ -19,7 +19,7 @@ FREQUENT = (
 
 def test_every_statement_is_used() -> None:
     folder = Path(package.__file__).parent
-    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     assert [name for name in SQL if f'"{name}"' not in code] == []
 
 

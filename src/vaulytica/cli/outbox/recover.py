@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import to_builtins
@@ -12,12 +12,13 @@ from vaulytica.cli.outbox.options import Json, Url, some
 from vaulytica.cli.outbox.status import table
 from vaulytica.cli.output import json_line, line
 
+if TYPE_CHECKING:
+    from vaulytica.outbox.sqlite.recover import Recovered
+
 
 def recover(
     url: Url,
-    into: Annotated[
-        Path, typer.Option(metavar="FILE", help="The new file; its whole path.", show_default=False)
-    ],
+    into: Annotated[Path, typer.Option(metavar="FILE", help="The new file.", show_default=False)],
     json: Json = False,
 ) -> int:
     """Save what can be read of a damaged outbox into a new file, and say what is lost."""
@@ -25,22 +26,28 @@ def recover(
     from vaulytica.outbox.sqlite.recover import recover as recovered
 
     found = recovered(path_of(url), into.absolute())
+    hurt = sorted({*found.lost, *found.doubtful, *found.uncounted})
     if json:
-        json_line(
-            {
-                "destinations": to_builtins(found.counts),
-                "lost": found.lost,
-                "doubtful": found.doubtful,
-            }
-        )
-        return 1 if found.lost else 0
+        json_line(to_builtins(found) | {"destinations": to_builtins(found.counts)})
+        return 1 if hurt else 0
+    for damage in found.damage:
+        line(f"DAMAGED: {damage}")
     table(found.counts, oldest=False)
-    for name, count in found.lost.items():
-        line(f"LOST: {some(count, 'event')} for {name} cannot be read as they were")
-    if found.doubtful:
-        line(
-            f"{some(found.doubtful, 'event')} of whose delivery nothing can be read: dead letters now, "
-            "some of the lost, or delivered before"
-        )
-    line(f"what can be read is in {into}")
-    return 1 if found.lost else 0
+    for name in hurt:
+        line(f"LOST: {name}: {_what(found, name)}")
+    line(f"what can be read is in {into}; put it where the old one was, and start the relay")
+    return 1 if hurt else 0
+
+
+def _what(found: Recovered, name: str) -> str:
+    """What became of a destination's events."""
+    words = []
+    lost, doubtful = found.lost.get(name, 0), found.doubtful.get(name, 0)
+    if lost:
+        at_least = "at least " if name in found.uncounted else "up to " if doubtful else ""
+        words.append(f"{at_least}{some(lost, 'event')} cannot be read as they were")
+    if doubtful:
+        words.append(f"{some(doubtful, 'event')} may be altered or delivered already: dead letters")
+    if name in found.uncounted:
+        words.append("its counters are lost, and begin with what is here")
+    return ", ".join(words)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vaulytica.outbox.delivery import Mark, Once, Receipt, Share
-from vaulytica.outbox.sqlite.checksum import crc32
+from vaulytica.outbox.sqlite.checksum import checksum
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
@@ -119,7 +119,7 @@ def add_batch(
         refs=len(destinations),
         bound=bound,
         body=body,
-        crc=crc32(body),
+        crc=checksum(body),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid

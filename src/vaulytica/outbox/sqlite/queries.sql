@@ -227,24 +227,11 @@ FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
 INSERT OR IGNORE INTO outbox_destination (id, name)
 SELECT DISTINCT destination, 'unknown-' || destination FROM outbox_delivery
 
--- name: add_unknown
-INSERT OR IGNORE INTO outbox_destination (id, name) VALUES (:id, :name)
-
--- name: unclaim
-UPDATE outbox_delivery SET state = 'deferred', token = NULL, lease = NULL, owned = NULL WHERE state = 'claimed'
-
 -- name: drop_without_batch
 DELETE FROM outbox_delivery WHERE batch NOT IN (SELECT id FROM outbox_batch)
 
 -- name: recount_events
 UPDATE outbox_delivery SET events = (SELECT b.events FROM outbox_batch b WHERE b.id = batch)
-
--- name: short_of_deliveries
-SELECT b.id, b.bound, b.kept FROM outbox_batch b WHERE b.refs >
-(SELECT count(*) FROM outbox_delivery d WHERE d.batch = b.id)
-
--- name: deliveries_of_batch
-SELECT destination FROM outbox_delivery WHERE batch = :batch
 
 -- name: drop_unreachable
 DELETE FROM outbox_batch WHERE id NOT IN (SELECT batch FROM outbox_delivery)
@@ -252,31 +239,58 @@ DELETE FROM outbox_batch WHERE id NOT IN (SELECT batch FROM outbox_delivery)
 -- name: recount_refs
 UPDATE outbox_batch SET refs = (SELECT count(*) FROM outbox_delivery d WHERE d.batch = outbox_batch.id)
 
--- name: set_counters
-UPDATE outbox_destination SET accepted = :accepted, buried = :buried, gone = :gone,
-proof = :accepted + 8 * delivered + 64 * :buried + 512 * replayed + 4096 * dropped + 32768 * purged
-+ 262144 * :gone WHERE id = :id
-
--- name: set_crc
-UPDATE outbox_batch SET crc = :crc WHERE id = :id
-
--- name: old_keys
-SELECT key, ids, digest, expires FROM outbox_idempotency
-
--- name: old_key
-INSERT OR IGNORE INTO outbox_idempotency (key, ids, digest, expires) VALUES (?, ?, ?, ?)
-
--- name: old_marks
-SELECT source, position FROM outbox_mark
-
--- name: old_mark
-INSERT OR IGNORE INTO outbox_mark (source, position) VALUES (?, ?)
-
--- name: old_clock
-UPDATE outbox_clock SET seen = max(seen, ?)
-
 -- name: next_due
 SELECT min(due) FROM (
   SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'fresh' ORDER BY due LIMIT 1)
   UNION ALL
   SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'deferred' ORDER BY due LIMIT 1))
+
+-- name: recover_destination
+INSERT OR IGNORE INTO outbox_destination
+(id, name, accepted, delivered, buried, replayed, dropped, purged, gone, paused, pause)
+VALUES (:id, :name, :accepted, :delivered, :buried, :replayed, :dropped, :purged, :gone, :paused, :pause)
+
+-- name: recover_batch
+INSERT OR IGNORE INTO outbox_batch (id, kept, events, refs, bound, body, crc)
+VALUES (:id, :kept, :events, :refs, :bound, :body, :crc)
+
+-- name: recover_delivery
+INSERT OR IGNORE INTO outbox_delivery
+(id, destination, batch, events, severity, state, kept, due, attempts, charged, excused, key, tried)
+VALUES (:id, :destination, :batch, :events, :severity, :state, :kept, :due, :attempts, :charged, :excused,
+:key, :tried)
+
+-- name: recover_key
+INSERT OR IGNORE INTO outbox_idempotency (key, ids, digest, expires) VALUES (:key, :ids, :digest, :expires)
+
+-- name: recover_mark
+INSERT OR IGNORE INTO outbox_mark (source, position) VALUES (:source, :position)
+
+-- name: recover_clock
+UPDATE outbox_clock SET seen = max(seen, :seen)
+
+-- name: free_all_held
+UPDATE outbox_delivery SET state = 'fresh' WHERE state = 'held' AND (key IS NULL OR id IN
+(SELECT min(h.id) FROM outbox_delivery h WHERE h.state = 'held' AND NOT EXISTS
+(SELECT 1 FROM outbox_delivery f WHERE f.destination = h.destination AND f.key = h.key
+AND f.state IN ('fresh', 'deferred', 'claimed')) GROUP BY h.destination, h.key))
+
+-- name: set_counters
+UPDATE outbox_destination SET accepted = :accepted, delivered = :delivered, buried = :buried,
+replayed = :replayed, dropped = :dropped, purged = :purged, gone = :gone,
+proof = :accepted + 8 * :delivered + 64 * :buried + 512 * :replayed + 4096 * :dropped + 32768 * :purged
++ 262144 * :gone WHERE id = :id
+
+-- name: forget_sequence
+DELETE FROM sqlite_sequence WHERE name = 'outbox_delivery'
+
+-- name: recover_sequence
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'outbox_delivery', max(:highest, coalesce((SELECT max(id) FROM outbox_delivery), 0))
+
+-- name: short_of_deliveries
+SELECT b.id, b.refs, b.bound, b.kept, b.events FROM outbox_batch b WHERE b.refs >
+(SELECT count(*) FROM outbox_delivery d WHERE d.batch = b.id)
+
+-- name: deliveries_of_batch
+SELECT destination, state FROM outbox_delivery WHERE batch = :batch
