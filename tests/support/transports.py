@@ -59,7 +59,7 @@ def under(transport: Any) -> Iterator[Under]:
 
 def to(server: Faulty | str, body: bytes = b"{}", **more: Any) -> Request:
     url = server if isinstance(server, str) else server.url
-    return Request(url, more.pop("headers", HEADERS), body, more.pop("timeout", 3.0))
+    return Request(url, more.pop("headers", HEADERS), body, more.pop("timeout", 60.0))
 
 
 def failure_of(transport: Under, request: Request) -> TransportFailure:
