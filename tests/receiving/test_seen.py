@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.programs import run
 from support.signing import NOW, secret_of, signed, whsec
 from vaulytica.errors import SignatureError, SignatureProblem, WebhookConfigError
 from vaulytica.receiving import (
@@ -227,6 +228,69 @@ def test_sqlite_is_for_all_processes_and_outlives_them(tmp_path: Path) -> None:
     assert sum(firsts) == 50
     with contextlib.closing(SQLiteSeenIds(path, clock=lambda: 0.0)) as store:
         assert store.claim("id-7", "t-9", 10.0) is Seen.CLAIMED
+
+
+FORKING = """
+    import os, signal, sqlite3, sys, threading, warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forking while a thread runs
+    from vaulytica.receiving import MemorySeenIds, Seen, SQLiteSeenIds
+
+    path = sys.argv[1]
+    inside, leave = threading.Event(), threading.Event()
+
+    class Held:
+        # A lock that one thread keeps while another forks.
+        def __init__(self, lock):
+            self.lock = lock
+
+        def __enter__(self):
+            self.lock.acquire()
+            if threading.current_thread() is thread:
+                inside.set()
+                leave.wait(60)
+
+        def __exit__(self, *_):
+            self.lock.release()
+
+    os.chdir(os.path.dirname(path))
+    on_disk = SQLiteSeenIds(os.path.basename(path), clock=lambda: 0.0)
+    for store in (MemorySeenIds(clock=lambda: 0.0), on_disk):
+        inside.clear()
+        leave.clear()
+        assert store.claim("before", "parent", 10.0) is Seen.NEW
+        store._lock = Held(store._lock)
+        thread = threading.Thread(target=store.claim, args=("other", "t", 10.0))
+        thread.start()
+        assert inside.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            os.chdir("/")
+            try:
+                assert store.claim("before", "child", 10.0) is Seen.CLAIMED
+                assert store.claim("after", "child", 10.0) is Seen.NEW
+                on_disk.close()
+            except BaseException as error:
+                print(repr(error), flush=True)
+                os._exit(1)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        leave.set()
+        thread.join()
+        assert status == 0, status
+        found = Seen.CLAIMED if store is on_disk else Seen.NEW
+        assert store.claim("after", "parent", 10.0) is found
+        assert store.claim("other", "parent", 10.0) is Seen.CLAIMED
+    on_disk.close()
+    after = sqlite3.connect(path)
+    print(after.execute("PRAGMA integrity_check").fetchone()[0])
+    after.close()
+"""
+
+
+def test_a_forked_child_goes_on_with_a_connection_and_locks_of_its_own(tmp_path: Path) -> None:
+    """As where a server loads the app, and forks its workers then; a thread may be at it just then."""
+    assert run(FORKING, tmp_path / "seen.db") == "ok\n"
 
 
 # --- Once.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import heapq
+import os
 import threading
 import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from vaulytica.errors import WebhookConfigError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _BUSY = 10.0  # seconds to wait for another process
 _STALE = 64  # entries of a heap that are worth no cleaning
@@ -60,6 +65,7 @@ class MemorySeenIds:
         self._entries: dict[str, tuple[float, str | None]] = {}  # until, and whose; None: done
         self._ends: list[tuple[float, str]] = []  # a heap; what changed since stays for a while
         self._lock = threading.Lock()
+        _ALIVE.add(self)
 
     def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; `SeenIdsFull` where there is no room."""
@@ -97,52 +103,41 @@ class MemorySeenIds:
             if id in self._entries and self._entries[id][0] == until:
                 del self._entries[id]
 
+    def forked(self) -> None:
+        """In a forked child: from here on, it is one of its own."""
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         return len(self._entries)
 
 
 class SQLiteSeenIds:
-    """In a file, for all processes of one machine; outlives them. Made anew in each process, after a fork.
+    """In a file, for all processes of one machine, forked ones included; outlives them.
 
     One that cannot be opened, or is no SQLite file, raises `WebhookConfigError`.
     """
 
     def __init__(self, path: Path | str, *, clock: Callable[[], float] = time.time) -> None:
-        import sqlite3
-
-        from vaulytica.wal import use_wal
-
+        self._path = str(path) if str(path) == ":memory:" else str(Path(path).absolute())
         self._clock = clock
         self._lock = threading.Lock()
-        try:
-            self._database = sqlite3.connect(
-                path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise WebhookConfigError(f"seen ids: cannot open {path}: {error}") from None
-        try:
-            use_wal(self._database, _BUSY)
-            for statement in _SCHEMA:
-                self._database.execute(statement)
-        except sqlite3.Error as error:
-            self._database.close()
-            raise WebhookConfigError(f"seen ids: cannot use {path}: {error}") from None
+        self._database: sqlite3.Connection | None = _opened(self._path)
+        _ALIVE.add(self)
 
     def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; one statement decides, also between processes."""
         now = self._clock()
         with self._lock:
-            claimed = self._database.execute(
+            database = self._of_this_process()
+            claimed = database.execute(
                 "INSERT INTO seen_ids (id, until, token) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE "
                 "SET until = excluded.until, token = excluded.token WHERE until <= ?",
                 (id, until, token, now),
             ).rowcount
-            self._database.execute("DELETE FROM seen_ids WHERE until <= ?", (now,))
+            database.execute("DELETE FROM seen_ids WHERE until <= ?", (now,))
             if claimed == 1:
                 return Seen.NEW
-            row = self._database.execute(
-                "SELECT token FROM seen_ids WHERE id = ?", (id,)
-            ).fetchone()
+            row = database.execute("SELECT token FROM seen_ids WHERE id = ?", (id,)).fetchone()
         return Seen.DONE if row == (None,) else Seen.CLAIMED  # no row: it ended just now
 
     def done(self, id: str, until: float) -> None:
@@ -156,8 +151,52 @@ class SQLiteSeenIds:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._database.close()
+            self._of_this_process().close()
+
+    def forked(self) -> None:
+        """In a forked child: the connection is the parent's, and must be neither used nor closed."""
+        _LEFT.append(self._database)
+        self._database, self._lock = None, threading.Lock()
+
+    def _of_this_process(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = _opened(self._path)
+        return self._database
 
     def _run(self, statement: str, arguments: tuple[object, ...]) -> None:
         with self._lock:
-            self._database.execute(statement, arguments)
+            self._of_this_process().execute(statement, arguments)
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    import sqlite3
+
+    from vaulytica.wal import use_wal
+
+    try:
+        database = sqlite3.connect(
+            path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise WebhookConfigError(f"seen ids: cannot open {path}: {error}") from None
+    try:
+        use_wal(database, _BUSY)
+        for statement in _SCHEMA:
+            database.execute(statement)
+    except sqlite3.Error as error:
+        database.close()
+        raise WebhookConfigError(f"seen ids: cannot use {path}: {error}") from None
+    return database
+
+
+_ALIVE: WeakSet[MemorySeenIds | SQLiteSeenIds] = WeakSet()
+_LEFT: list[object] = []  # connections of parents, kept for ever
+
+
+def _all_forked() -> None:
+    for store in list(_ALIVE):
+        store.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_all_forked)
