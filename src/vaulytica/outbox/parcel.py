@@ -24,7 +24,8 @@ class Parcel(msgspec.Struct, frozen=True):
         """From one event or many; a mapping is checked, and raises `WebhookEventError` if it is none."""
         if isinstance(events, Lines):
             level = _highest({row.severity for row in events.rows})
-            return cls(encode(events), tuple(events.ids), level)
+            ids = tuple(events.ids)
+            return cls(encode(Lines(events.rows, ids)), ids, level)
         given = [events] if isinstance(events, (Event, Line, Mapping)) else events
         entries: list[Event | Line] = [
             entry if isinstance(entry, Line) else Event.from_mapping(entry) for entry in given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,11 +51,14 @@ def put_all(session: Session, puts: Sequence[Put]) -> None:
             if len(share.parcel):
                 alike = (share.destinations, share.parcel.severity)
                 together.setdefault(alike if share.key is None else id(share), []).append(share)
+    accepted: Counter[int] = Counter()  # by destination
     for some in together.values():
         for group in _cut(some):
             body = b"".join([share.parcel.body for share in group])
             events = sum([len(share.parcel) for share in group])
-            insert(session, body, events, group[0])
+            accepted.update(dict.fromkeys(_insert(session, body, events, group[0]), events))
+    for destination, events in accepted.items():
+        session.execute("count_accepted", destination=destination, events=events)
 
 
 def _is_new(session: Session, put: Put) -> bool:
@@ -87,8 +91,8 @@ def _cut(shares: list[Share]) -> list[list[Share]]:
     return groups
 
 
-def insert(session: Session, body: bytes, events: int, like: Share) -> None:
-    """One batch, and a delivery for each destination, each counted as accepted."""
+def _insert(session: Session, body: bytes, events: int, like: Share) -> list[int]:
+    """One batch, and a delivery for each destination; the numbers of these."""
     now = session.now()
     ids = [session.destination(name) for name in like.destinations]
     batch = add_batch(session, body, events, ids, now)
@@ -103,8 +107,8 @@ def insert(session: Session, body: bytes, events: int, like: Share) -> None:
             due=now,
             key=like.key,
         )
-        session.execute("count_accepted", destination=id, events=events)
     session.puts.update(like.destinations)
+    return ids
 
 
 def add_batch(

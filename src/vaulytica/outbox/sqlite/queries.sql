@@ -106,7 +106,7 @@ token = NULL, lease = NULL, owned = NULL WHERE id = :id
 UPDATE outbox_batch SET refs = refs - 1 WHERE id = :batch
 
 -- name: remove_batch
-DELETE FROM outbox_batch WHERE id = :batch AND refs <= 0
+DELETE FROM outbox_batch WHERE id = :batch AND refs <= 1
 
 -- name: body
 SELECT body, crc FROM outbox_batch WHERE id = :batch

@@ -38,6 +38,7 @@ class Session:
         self.retained_version, self.retained_until = 0, 0.0
         self._ids: dict[str, int] = {}
         self._clock_at = 0
+        self._synchronous = ""
         self._swept: dict[int, float] = {}
 
     def execute(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
@@ -52,7 +53,10 @@ class Session:
     def transaction(self, *, durable: bool) -> Iterator[None]:
         """All or nothing; when it ends well, it is on disk if it is to be durable."""
         connection = self.connection
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -35,6 +36,7 @@ class Row(msgspec.Struct):
 def settle(session: Session, verdicts: Sequence[Verdict]) -> list[Delivery]:
     """Those whose claim had run out: nothing is written of them."""
     lost: list[Delivery] = []
+    counted: dict[int, Counter[State]] = {}  # by destination
     for verdict in verdicts:
         delivery = verdict.delivery
         found = session.execute("held_claim", id=delivery.id, token=delivery.token).fetchone()
@@ -46,12 +48,23 @@ def settle(session: Session, verdicts: Sequence[Verdict]) -> list[Delivery]:
         if row.events < delivery.events:  # the last ones were shed meanwhile
             parts = tuple(_of_first(part, row.events) for part in parts)
             body = b"\n".join(body.split(b"\n", row.events)[: row.events])
-        _settle_one(session, row, parts, body)
+        counts = _settle_one(session, row, parts, body)
+        counted.setdefault(row.destination, Counter()).update(counts)
+    for destination, counts in counted.items():
+        delivered = counts[State.DELIVERED]
+        session.execute(
+            "count_settled",
+            destination=destination,
+            delivered=delivered,
+            buried=counts[State.DEAD],
+            gone=delivered if session.retention is None else 0,
+        )
     return lost
 
 
-def _settle_one(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> None:
-    counts = {State.DELIVERED: 0, State.DEAD: 0, State.DEFERRED: 0}
+def _settle_one(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> Counter[State]:
+    """How many events came to be what."""
+    counts: Counter[State] = Counter()
     if len(parts) == 1 and parts[0].lines is None:
         counts[parts[0].state] = row.events
         _write(session, row, parts[0])
@@ -61,16 +74,9 @@ def _settle_one(session: Session, row: Row, parts: Sequence[Part], body: bytes) 
         for part, rest in split(session, row, ordered, body):
             counts[part.state] += rest.events
             _write(session, rest, part)
-    delivered = counts[State.DELIVERED]
-    session.execute(
-        "count_settled",
-        destination=row.destination,
-        delivered=delivered,
-        buried=counts[State.DEAD],
-        gone=delivered if session.retention is None else 0,
-    )
     if row.key is not None and not counts[State.DEFERRED]:
         free_next(session, row.destination, row.key)
+    return counts
 
 
 def _of_first(part: Part, events: int) -> Part:
@@ -164,8 +170,8 @@ def remove(session: Session, id: int, batch: int) -> None:
 
 def release(session: Session, batch: int) -> None:
     """One delivery less has the batch."""
-    session.execute("release_batch", batch=batch)
-    session.execute("remove_batch", batch=batch)
+    if not session.execute("remove_batch", batch=batch).rowcount:  # others have it, too
+        session.execute("release_batch", batch=batch)
 
 
 def free_next(session: Session, destination: int, key: str) -> None:
