@@ -211,7 +211,8 @@ def test_commands_work_while_a_relay_is_on_the_file(vaulytica: Cli, url: str) ->
         (("status", "--outbox", "x.db"), 2, "is no URL"),
         (("list", "--state", "lost"), 2, "--state: unknown 'lost'; known are pending, fresh"),
         (("list", "--destination", "sime"), 2, "no destination 'sime'; it has siem, soc"),
-        (("list", "--since", "yesterday"), 2, "--since: timestamp 'yesterday' is not RFC 3339"),
+        (("list", "--since", "last week"), 2, "--since: 'last week' is no moment; give a span ago"),
+        (("list", "--since", "2025-13-01"), 2, "--since: '2025-13-01' is no moment"),
         (("list", "--grep", "("), 2, "grep: "),
         (("bury", "--state", "dead"), 2, "--state: bury is for pending deliveries"),
         (("purge", "--state", "dead", "--state", "fresh"), 2, "by themselves"),
@@ -231,3 +232,39 @@ def test_a_damaged_file_is_one_line(vaulytica: Cli, tmp_path: Path) -> None:
     assert done.code == 1
     assert "is damaged" in done.error
     assert "vaulytica outbox recover" in done.error
+
+
+def test_the_outbox_is_that_of_a_relays_config(vaulytica: Cli, url: str, tmp_path: Path) -> None:
+    """Whatever else is in the config: its secrets need not be there to look at the outbox."""
+    config = tmp_path / "relay.yaml"
+    config.write_text(
+        f"outbox: {url}\n"
+        "destinations: {siem: {url: https://siem.example.com, auth: {auth_type: bearer_token, "
+        "bearer_token: 'env:NOT_THERE'}}}\n"
+    )
+    for command in ("status", "list", "audit"):
+        done = vaulytica("outbox", command, "--config", config, "--json")
+        assert done.code == 0, done.err
+    done = vaulytica("outbox", "replay", "--config", config)
+    assert done.out.endswith("3 events put back\n")
+    done = vaulytica("outbox", "status", "--config", config, "--outbox", url)
+    assert (done.code, "give either --outbox, or --config" in done.error) == (2, True)
+    done = vaulytica("outbox", "status", VAULYTICA_OUTBOX="sqlite:///nowhere.db")
+    assert done.code == 1
+    config.write_text("destinations: {}\n")
+    done = vaulytica("outbox", "status", "--config", config)
+    assert (done.code, "relay.yaml:1:1: has no outbox" in done.error) == (2, True)
+    done = vaulytica("outbox", "status")
+    assert (
+        done.code,
+        "which outbox? give --outbox URL, the relay's --config FILE" in done.error,
+    ) == (2, True)
+
+
+def test_the_log_beside_the_file_counts(vaulytica: Cli, url: str) -> None:
+    with opened(url) as outbox:
+        outbox.put(parcel("x", text="x" * 100_000), ["siem"])
+        assert outbox.log_bytes > 100_000
+        said = json.loads(vaulytica("outbox", "status", "--json", "--outbox", url).out)
+        assert said["log_bytes"] == outbox.log_bytes
+        assert "MiB in its log" in vaulytica("outbox", "status", "--outbox", url).out

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.options import DestinationOptions
 from vaulytica.cli.output import json_line, line, stdout_console, visible
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "–"}
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
-@destination_options
+@grouped
 def check(
     destination: DestinationOptions,
     json: Annotated[bool, typer.Option("--json", help="The steps as a JSON object.")] = False,

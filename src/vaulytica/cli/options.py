@@ -5,11 +5,9 @@ Every default is None, for "not given": the defaults stand once, in the config's
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 from vaulytica.cli.auth_options import AuthOptions, option
 from vaulytica.cli.network_options import NetworkOptions
@@ -130,28 +128,3 @@ class DestinationOptions(NetworkOptions, AuthOptions, _Place):
         for named in (*self.auth_secrets, *self.oauth2_params, *self.auth_settings):
             files += file_of(named.partition("=")[2])
         return files + [path for path in given if isinstance(path, Path)]
-
-
-def destination_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command every option of `DestinationOptions`, and hand it over as `destination`."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    hints = get_type_hints(DestinationOptions, include_extras=True)
-    shared = [
-        inspect.Parameter(
-            given.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=hints[given.name],
-            default=[] if given.default is MISSING else given.default,
-        )
-        for given in fields(DestinationOptions)
-    ]
-    kept = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "destination"]
-
-    def with_options(**given: Any) -> Any:
-        options = {parameter.name: given.pop(parameter.name) for parameter in shared}
-        return command(**given, destination=DestinationOptions(**options))
-
-    with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
-    with_options.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {p.name: p.annotation for p in (*kept, *shared)}
-    return with_options

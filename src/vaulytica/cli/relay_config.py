@@ -41,6 +41,18 @@ def read_relay(path: Path, *, running: RelayConfig | None = None) -> RelayConfig
     return config
 
 
+def outbox_of(path: Path) -> str:
+    """The URL of the outbox that a relay's config names; what else is in it may be wrong, or have no secrets here."""
+    document = Document(path)
+    given = document.parsed.get("outbox")
+    if not isinstance(given, str):
+        raise document.error("has no outbox; a relay's config names one", ("outbox",))
+    try:
+        return dereferenced(given, "outbox", base=path.parent)
+    except WebhookConfigError as error:
+        raise document.error(str(error), ("outbox",)) from None
+
+
 def checked_relay(
     path: Path, *, running: RelayConfig | None = None, elsewhere: bool = False
 ) -> tuple[RelayConfig | None, list[str]]:

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import typer
 
-from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.options import DestinationOptions
 from vaulytica.cli.output import MASK, json_line, line, masked_headers, masked_target, pretty_body
 from vaulytica.errors import WebhookEventError
 
@@ -22,7 +23,7 @@ _PLACE = "https://destination.example/events"  # when no URL is given
 _TOKEN = b'{"access_token": "***", "token_type": "bearer", "expires_in": 3600}'
 
 
-@destination_options
+@grouped
 def render(
     *,
     destination: DestinationOptions,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.cli.options import DestinationOptions, destination_options
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.options import DestinationOptions
 from vaulytica.cli.out_file import out_file
 from vaulytica.cli.output import error_line, json_line, line
 from vaulytica.cli.reading import MAX_LINE_BYTES
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _SHOWN = 10  # undelivered events that are explained on stderr
 
 
-@destination_options
+@grouped
 def send(
     *,
     destination: DestinationOptions,

@@ -15,6 +15,7 @@ _MASKS = (
     (r"ends in \d+ days", "ends in N days"),
     (r"\d+(\.\d+)? (ms|s)\b", "T"),
     (r'"seconds": [\d.]+', '"seconds": T'),
+    (r"[\d.]+ MiB in its log", "N MiB in its log"),
     (r"[ \t]+", " "),
     (r"[─━═]+", "─"),
     (r" *\n", "\n"),

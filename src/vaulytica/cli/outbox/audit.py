@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from msgspec import to_builtins
 
-from vaulytica.cli.outbox.options import Json, Url, opened
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.outbox.options import Json, Where
 from vaulytica.cli.outbox.status import table
 from vaulytica.cli.output import json_line, line
 
 
-def audit(url: Url, json: Json = False) -> int:
+@grouped
+def audit(where: Where, json: Json = False) -> int:
     """Check that accepted = delivered + dead + pending, and that what is counted is on disk."""
-    with opened(url) as outbox:
+    with where.opened() as outbox:
         found = outbox.audit()
     if json:
         json_line(

@@ -8,20 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vaulytica.cli.outbox.options import (
-    Destinations,
-    Grep,
-    Ids,
-    Json,
-    Since,
-    States,
-    Until,
-    Url,
-    filter_of,
-    moment,
-    opened,
-    some,
-)
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.outbox.moments import moment
+from vaulytica.cli.outbox.options import Json, Where, WhichInState, some
 from vaulytica.cli.output import json_line, line, stdout_console, visible
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter, Kept
@@ -30,31 +19,19 @@ from vaulytica.outbox.states import State
 _LONGEST_WHY = 60
 
 
+@grouped
 def list_(
-    url: Url,
+    where: Where,
+    which: WhichInState,
     *,
-    ids: Ids = None,
-    state: States = None,
-    destination: Destinations = None,
-    since: Since = None,
-    until: Until = None,
-    grep: Grep = None,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Deliveries at most.")] = 50,
     after: Annotated[int, typer.Option(min=0, metavar="ID", help="Only behind this one.")] = 0,
     json: Json = False,
 ) -> int:
     """List deliveries, the oldest first: a batch of events for one destination each."""
-    with opened(url) as outbox:
-        which = filter_of(
-            outbox,
-            states=state,
-            destinations=destination,
-            since=since,
-            until=until,
-            grep=grep,
-            ids=ids,
-        )
-        found = outbox.browse(which, after=after, most=limit + 1)
+    with where.opened() as outbox:
+        wanted = which.filter(outbox, which.states())
+        found = outbox.browse(wanted, after=after, most=limit + 1)
     shown = found[:limit]
     if json:
         for kept in shown:
@@ -66,13 +43,14 @@ def list_(
     return 0
 
 
+@grouped
 def show(
-    url: Url,
+    where: Where,
     id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's number, or an event's id.")],
     json: Json = False,
 ) -> int:
     """Show a delivery with its attempts and events; or all deliveries that hold an event."""
-    with opened(url) as outbox:
+    with where.opened() as outbox:
         if id.isdecimal():
             which = Filter(ids=(int(id),))
         else:

@@ -9,19 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from vaulytica.cli.outbox.options import (
-    Destinations,
-    Grep,
-    Ids,
-    Json,
-    Since,
-    States,
-    Until,
-    Url,
-    filter_of,
-    opened,
-    some,
-)
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.outbox.options import Json, Where, Which, WhichInState, some
 from vaulytica.cli.output import error_line, json_line, line
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter
@@ -43,14 +32,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; else only say how many.")]
 
 
+@grouped
 def replay(
-    url: Url,
+    where: Where,
+    which: Which,
     *,
-    ids: Ids = None,
-    destination: Destinations = None,
-    since: Since = None,
-    until: Until = None,
-    grep: Grep = None,
     dry_run: DryRun = False,
     rate: Annotated[
         float | None, typer.Option(min=0.001, metavar="N", help="Events a second at most.")
@@ -58,78 +44,34 @@ def replay(
     json: Json = False,
 ) -> int:
     """Put dead letters back to be delivered. Ctrl-C pauses it: what is put back stays so."""
-    with opened(url) as outbox:
-        which = filter_of(
-            outbox,
-            states=[State.DEAD],
-            destinations=destination,
-            since=since,
-            until=until,
-            grep=grep,
-            ids=ids,
-        )
+    with where.opened() as outbox:
+        wanted = which.filter(outbox, (State.DEAD,))
         # Those that die again meanwhile are not put back a second time.
-        which = msgspec.structs.replace(which, settled_by=outbox.now())
-        return _move(outbox, Step.REPLAY, which, dry_run=dry_run, rate=rate, json=json)
+        wanted = msgspec.structs.replace(wanted, settled_by=outbox.now())
+        return _move(outbox, Step.REPLAY, wanted, dry_run=dry_run, rate=rate, json=json)
 
 
-def bury(
-    url: Url,
-    *,
-    ids: Ids = None,
-    state: States = None,
-    destination: Destinations = None,
-    since: Since = None,
-    until: Until = None,
-    grep: Grep = None,
-    dry_run: DryRun = False,
-    json: Json = False,
-) -> int:
+@grouped
+def bury(where: Where, which: WhichInState, *, dry_run: DryRun = False, json: Json = False) -> int:
     """Give up on pending deliveries: they become dead letters, which can be replayed."""
-    with opened(url) as outbox:
-        which = filter_of(
-            outbox,
-            states=state or ["pending"],
-            destinations=destination,
-            since=since,
-            until=until,
-            grep=grep,
-            ids=ids,
-        )
-        _refuse_others(which, PENDING, "bury is for pending deliveries")
-        _refuse_claimed(state)
-        return _move(outbox, Step.BURY, which, dry_run=dry_run, json=json)
+    with where.opened() as outbox:
+        wanted = which.filter(outbox, which.states(PENDING))
+        _refuse_others(wanted, PENDING, "bury is for pending deliveries")
+        _refuse_claimed(which)
+        return _move(outbox, Step.BURY, wanted, dry_run=dry_run, json=json)
 
 
-def purge(
-    url: Url,
-    *,
-    ids: Ids = None,
-    state: States = None,
-    destination: Destinations = None,
-    since: Since = None,
-    until: Until = None,
-    grep: Grep = None,
-    yes: Yes = False,
-    json: Json = False,
-) -> int:
+@grouped
+def purge(where: Where, which: WhichInState, *, yes: Yes = False, json: Json = False) -> int:
     """Throw away dead letters (or --state delivered, or pending). There is no way back."""
-    with opened(url) as outbox:
-        which = filter_of(
-            outbox,
-            states=state or [State.DEAD],
-            destinations=destination,
-            since=since,
-            until=until,
-            grep=grep,
-            ids=ids,
-        )
-        _refuse_claimed(state)
-        step = Step.DROP if set(which.states) <= set(PENDING) else Step.PURGE
+    with where.opened() as outbox:
+        wanted = which.filter(outbox, which.states((State.DEAD,)))
+        _refuse_claimed(which)
+        step = Step.DROP if set(wanted.states) <= set(PENDING) else Step.PURGE
         if step is Step.PURGE:
             settled = (State.DEAD, State.DELIVERED)
-            _refuse_others(which, settled, "throw away pending deliveries by themselves")
-        return _move(outbox, step, which, dry_run=not yes, json=json)
+            _refuse_others(wanted, settled, "throw away pending deliveries by themselves")
+        return _move(outbox, step, wanted, dry_run=not yes, json=json)
 
 
 def _refuse_others(which: Filter, allowed: tuple[State, ...], why: str) -> None:
@@ -137,9 +79,9 @@ def _refuse_others(which: Filter, allowed: tuple[State, ...], why: str) -> None:
         raise WebhookConfigError(f"--state: {why}")
 
 
-def _refuse_claimed(states: list[str] | None) -> None:
+def _refuse_claimed(which: WhichInState) -> None:
     # Left out of the filter it would leave a filter of no states, which is one of all.
-    if State.CLAIMED in (states or ()):
+    if State.CLAIMED in (which.state or ()):
         raise WebhookConfigError(
             "--state: claimed deliveries are with a worker; give pending, for all others that wait"
         )

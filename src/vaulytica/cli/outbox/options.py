@@ -1,92 +1,135 @@
-"""What the commands on an outbox share: which outbox, which deliveries, and how these are named."""
+"""What the commands on an outbox share: which outbox, which deliveries, and how counts are said."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.errors import WebhookConfigError, WebhookEventError, did_you_mean
+from vaulytica.cli.outbox.moments import moment_of
+from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter
 from vaulytica.outbox.states import PENDING, State
 
 if TYPE_CHECKING:
     from vaulytica.outbox.sqlite import SqliteOutbox
 
-_SPAN = re.compile(r"(\d+)([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STATES = ", ".join(["pending", *State])
+_ENVIRONMENT = "VAULYTICA_OUTBOX"
 
-Url = Annotated[
-    str,
-    typer.Option(
-        "--outbox",
-        metavar="URL",
-        envvar="VAULYTICA_OUTBOX",
-        help="Such as sqlite:///var/lib/vaulytica/outbox.db.",
-        show_default=False,
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-States = Annotated[
-    list[str] | None, typer.Option("--state", metavar="S", help=f"Of {_STATES}. May be repeated.")
-]
-Destinations = Annotated[
-    list[str] | None,
-    typer.Option("--destination", metavar="NAME", help="Only for it. May be repeated."),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Kept then or later: RFC 3339, or a span ago such as 2h."),
-]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Kept then or earlier.")]
-Grep = Annotated[
-    str | None,
-    typer.Option(metavar="REGEX", help="Only events whose line of JSON has a match."),
-]
-Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Only these deliveries.")]
 
 
-@contextmanager
-def opened(url: str) -> Iterator[SqliteOutbox]:
-    """The outbox, which must be there."""
-    from vaulytica.outbox import open_outbox
+@dataclass(kw_only=True)
+class Where:
+    """Which outbox: its URL, or the config of the relay whose it is, or the environment's."""
 
-    with open_outbox(url, create=False) as outbox:
-        yield outbox
+    outbox: Annotated[
+        str | None,
+        typer.Option(
+            "--outbox",
+            metavar="URL",
+            help=f"Such as sqlite:///var/lib/vaulytica/outbox.db; or in {_ENVIRONMENT}.",
+            show_default=False,
+        ),
+    ] = None
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The relay's, which names its outbox."),
+    ] = None
 
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        if self.outbox is not None and self.config is not None:
+            raise WebhookConfigError("give either --outbox, or --config")
+        if self.config is not None:
+            from vaulytica.cli.relay_config import outbox_of
 
-def filter_of(
-    outbox: SqliteOutbox,
-    *,
-    states: list[str] | None = None,
-    destinations: list[str] | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    grep: str | None = None,
-    ids: list[int] | None = None,
-) -> Filter:
-    """What the options say; a destination that the outbox has never had is refused."""
-    known = outbox.counts()
-    for name in destinations or ():
-        if name not in known:
-            had = ", ".join(known) or "none"
+            return outbox_of(self.config)
+        url = self.outbox or os.environ.get(_ENVIRONMENT)
+        if not url:
             raise WebhookConfigError(
-                f"the outbox has no destination {name!r}; it has {had}{did_you_mean(name, known)}"
+                f"which outbox? give --outbox URL, the relay's --config FILE, or set {_ENVIRONMENT}"
             )
-    return Filter(
-        states=tuple(state for name in states or () for state in _states(name)),
-        destinations=tuple(destinations or ()),
-        since=None if since is None else _moment(since, "--since"),
-        until=None if until is None else _moment(until, "--until"),
-        grep=grep,
-        ids=tuple(ids or ()),
-    )
+        return url
+
+    @contextmanager
+    def opened(self) -> Iterator[SqliteOutbox]:
+        """The outbox, which must be there."""
+        from vaulytica.outbox import open_outbox
+
+        with open_outbox(self.url, create=False) as outbox:
+            yield outbox
+
+
+@dataclass(kw_only=True)
+class Which:
+    """Which deliveries; each option narrows them."""
+
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Only these deliveries.")
+    ] = None
+    destination: Annotated[
+        list[str] | None,
+        typer.Option("--destination", metavar="NAME", help="Only for it. May be repeated."),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Kept then or later: 2h, yesterday, 2025-10-29…"
+        ),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Kept then or earlier.")
+    ] = None
+    grep: Annotated[
+        str | None,
+        typer.Option("--grep", metavar="REGEX", help="Only events whose line of JSON has a match."),
+    ] = None
+
+    def filter(self, outbox: SqliteOutbox, states: tuple[State, ...]) -> Filter:
+        """Those of these states; a destination that the outbox has never had is refused."""
+        known = outbox.counts()
+        for name in self.destination or ():
+            check_known(name, known)
+        now = outbox.now()
+        return Filter(
+            states=states,
+            destinations=tuple(self.destination or ()),
+            since=None if self.since is None else moment_of(self.since, "--since", now),
+            until=None if self.until is None else moment_of(self.until, "--until", now),
+            grep=self.grep,
+            ids=tuple(self.ids or ()),
+        )
+
+
+@dataclass(kw_only=True)
+class WhichInState(Which):
+    """The same, and in which state."""
+
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", metavar="S", help=f"Of {_STATES}. May be repeated."),
+    ] = None
+
+    def states(self, default: tuple[State, ...] = ()) -> tuple[State, ...]:
+        """What was asked for; the default if nothing was."""
+        if not self.state:
+            return default
+        return tuple(state for name in self.state for state in _states(name))
+
+
+def check_known(name: str, known: Iterable[str]) -> None:
+    """Refuse a destination that the outbox has never had."""
+    if name not in known:
+        had = ", ".join(known) or "none"
+        raise WebhookConfigError(f"the outbox has no destination {name!r}; it has {had}")
 
 
 def _states(name: str) -> tuple[State, ...]:
@@ -95,34 +138,7 @@ def _states(name: str) -> tuple[State, ...]:
     try:
         return (State(name),)
     except ValueError:
-        near = did_you_mean(name, ["pending", *State])
-        raise WebhookConfigError(f"--state: unknown {name!r}; known are {_STATES}{near}") from None
-
-
-def _moment(text: str, option: str) -> float:
-    from vaulytica.events import parse_timestamp
-
-    if span := _SPAN.fullmatch(text):
-        return time.time() - int(span[1]) * _SECONDS[span[2]]
-    try:
-        return parse_timestamp(text).timestamp()
-    except WebhookEventError as error:
-        raise WebhookConfigError(f"{option}: {error}; or a span ago: 30m, 2h, 7d") from None
-
-
-def moment(seconds: float) -> str:
-    """For people and programs: RFC 3339, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
-
-
-def span(seconds: float | None) -> str:
-    """For people: in the largest unit that fits."""
-    if seconds is None:
-        return "–"
-    for unit in ("d", "h", "m"):
-        if seconds >= 2 * _SECONDS[unit]:
-            return f"{seconds / _SECONDS[unit]:.0f} {unit}"
-    return f"{seconds:.0f} s"
+        raise WebhookConfigError(f"--state: unknown {name!r}; known are {_STATES}") from None
 
 
 def some(count: int, what: str) -> str:

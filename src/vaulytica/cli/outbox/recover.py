@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import to_builtins
 
-from vaulytica.cli.outbox.options import Json, Url, some
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.outbox.options import Json, Where, some
 from vaulytica.cli.outbox.status import table
 from vaulytica.cli.output import json_line, line
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from vaulytica.outbox.sqlite.recover import Recovered
 
 
+@grouped
 def recover(
-    url: Url,
+    where: Where,
     into: Annotated[Path, typer.Option(metavar="FILE", help="The new file.", show_default=False)],
     json: Json = False,
 ) -> int:
@@ -25,7 +27,7 @@ def recover(
     from vaulytica.outbox.sqlite.connection import path_of
     from vaulytica.outbox.sqlite.recover import recover as recovered
 
-    found = recovered(path_of(url), into.absolute())
+    found = recovered(path_of(where.url), into.absolute())
     hurt = sorted({*found.lost, *found.doubtful, *found.uncounted})
     if json:
         json_line(to_builtins(found) | {"destinations": to_builtins(found.counts)})

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from msgspec import to_builtins
 
-from vaulytica.cli.outbox.options import Json, Url, opened, span
+from vaulytica.cli.groups import grouped
+from vaulytica.cli.outbox.moments import span
+from vaulytica.cli.outbox.options import Json, Where
 from vaulytica.cli.output import json_line, line, stdout_console, visible
 from vaulytica.outbox.delivery import Counts
 
 COLUMNS = ("accepted", "delivered", "dead", "pending", "dropped", "purged")
 
 
-def status(url: Url, json: Json = False) -> int:
+@grouped
+def status(where: Where, json: Json = False) -> int:
     """Show how many events are delivered, dead and pending, for each destination."""
-    with opened(url) as outbox:
-        counts, size = outbox.counts(), outbox.used_bytes()
+    with where.opened() as outbox:
+        counts, size, log = outbox.counts(), outbox.used_bytes(), outbox.log_bytes
     if json:
-        json_line({"destinations": to_builtins(counts), "bytes": size})
+        json_line({"destinations": to_builtins(counts), "bytes": size, "log_bytes": log})
         return 0
     table(counts, oldest=True)
-    line(f"{size / 1024**2:.1f} MiB in use")
+    line(f"{_mib(size)} in use" + (f", and {_mib(log)} in its log" if log > _LEAST else ""))
     return 0
+
+
+_LEAST = 1024**2 // 20  # bytes of a log that are worth a word
+
+
+def _mib(size: int) -> str:
+    return f"{size / 1024**2:.1f} MiB"
 
 
 def table(counts: dict[str, Counts], *, oldest: bool) -> None:

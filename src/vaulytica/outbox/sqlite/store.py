@@ -191,6 +191,14 @@ class SqliteOutbox:
     used_bytes = _done(Verbs.used_bytes)
     tidy = _done(Verbs.tidy)
 
+    @property
+    def log_bytes(self) -> int:
+        """How large the write-ahead log beside the file is; it is written into the file in time."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
     def keep(self, retention: Retention | None) -> None:
         """Keep what is delivered so long from now on."""
         self._retention = retention
