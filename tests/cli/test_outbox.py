@@ -268,3 +268,20 @@ def test_the_log_beside_the_file_counts(vaulytica: Cli, url: str) -> None:
         said = json.loads(vaulytica("outbox", "status", "--json", "--outbox", url).out)
         assert said["log_bytes"] == outbox.log_bytes
         assert "MiB in its log" in vaulytica("outbox", "status", "--outbox", url).out
+
+
+def test_pause_and_resume(vaulytica: Cli, url: str) -> None:
+    done = vaulytica("outbox", "pause", "siem", "soc", "--why", "moves", "--outbox", url)
+    assert done.out.startswith("siem is paused; vaulytica outbox resume siem goes on\n")
+    status = vaulytica("outbox", "status", "--outbox", url).out
+    assert "siem is paused since 20" in status
+    assert "Z: moves; vaulytica outbox resume siem goes on" in status
+    said = json.loads(vaulytica("outbox", "status", "--json", "--outbox", url).out)
+    assert said["paused"]["soc"]["why"] == "moves"
+    done = vaulytica("outbox", "resume", "siem", "--outbox", url)
+    assert done.out == "siem is resumed\n"
+    assert vaulytica("outbox", "resume", "siem", "--outbox", url).out == "siem was not paused\n"
+    with opened(url) as outbox:
+        assert list(outbox.paused()) == ["soc"]
+    done = vaulytica("outbox", "pause", "sime", "--outbox", url)
+    assert (done.code, "no destination 'sime'; it has siem, soc" in done.error) == (2, True)

@@ -74,6 +74,7 @@ def test_410_pauses_the_destination_and_says_so(relay, sink):
     counts = one.counts()["a"]
     assert (counts.pending, counts.dead) == (510, 0)
     assert one.metric("vaulytica_suspended", "a") == 2
+    wait_until(one.outbox().paused, "it is written down")
     is_gone = False
     one.signal(signal.SIGHUP)
     one.wait_delivered()

@@ -130,6 +130,20 @@ def test_what_fails_is_put_off_and_in_the_end_a_dead_letter(
     assert dead.tried[-1].text.startswith("all 3 attempts failed, the last with: HTTP 500")
 
 
+def test_what_is_paused_is_not_drained_and_says_so(
+    draining: Callable[..., Drained], outbox: Any, serve: Serve
+) -> None:
+    server = serve(replies(OK))
+    siem = draining(server.url)
+    siem.do("send_event", "t", {})
+    name = next(iter(outbox.counts()))
+    outbox.pause(name, "maintenance")
+    drained = siem.do("drain")
+    assert (drained.delivered, drained.down) == (0, "it is paused: maintenance")
+    outbox.resume([name])
+    assert siem.do("drain").delivered == 1
+
+
 def test_a_destination_that_is_plainly_down_stops_the_drain_and_buries_nothing(
     draining: Callable[..., Drained], outbox: Any, serve: Serve
 ) -> None:

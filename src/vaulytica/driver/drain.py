@@ -19,7 +19,7 @@ from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
 from vaulytica.driver.aio import AsyncDriver
 from vaulytica.driver.sync import Driver
-from vaulytica.outbox.delivery import Verdict
+from vaulytica.outbox.delivery import Pause, Verdict
 from vaulytica.outbox.ports import AsyncOutbox, Outbox
 from vaulytica.outbox.work import Errand, Work
 
@@ -46,8 +46,11 @@ def _stop(work: Work) -> str | None:
     return work.down
 
 
-def _sum(work: Work) -> Drained:
-    return Drained(work.delivered, work.dead, work.deferred, _stop(work))
+def _sum(work: Work, pause: Pause | None) -> Drained:
+    down = _stop(work)
+    if down is None and pause is not None:
+        down = f"it is paused: {pause.why}"
+    return Drained(work.delivered, work.dead, work.deferred, down)
 
 
 class Drain:
@@ -77,7 +80,7 @@ class Drain:
         finally:
             self._stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
-        return _sum(self._work)
+        return _sum(self._work, self._outbox.paused().get(self._name))
 
     def _fill(self, pool: ThreadPoolExecutor) -> bool:
         """Begin more where there is room; whether anything was claimed."""
@@ -139,7 +142,8 @@ class AsyncDrain:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
-        return _sum(self._work)
+        paused = await self._outbox.paused()
+        return _sum(self._work, paused.get(self._name))
 
     async def _fill(self) -> bool:
         if _stop(self._work) or len(self._running) >= self._lane.destination.width:

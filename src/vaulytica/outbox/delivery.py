@@ -193,6 +193,17 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Nothing is sent to a destination until it is resumed: since when (seconds since 1970), and why.
+
+    `by_hand`: somebody has paused it; else it has said that it is gone.
+    """
+
+    since: float
+    why: str
+    by_hand: bool = True
+
+
 class Retention(msgspec.Struct, frozen=True):
     """How long what is delivered is kept for looking back: so many seconds, and so many bytes of events at most.
 

@@ -13,6 +13,7 @@ from vaulytica.outbox.delivery import (
     Mark,
     Moved,
     Once,
+    Pause,
     Receipt,
     Share,
     Verdict,
@@ -73,6 +74,15 @@ class Outbox(Protocol):
 
     def move(self, step: Step, which: Filter, *, after: int = 0, most: int = 100) -> Moved:
         """Replay, bury, drop or purge what fits, beginning behind the delivery `after`, `most` at a time."""
+
+    def pause(self, destination: str, why: str, *, by_hand: bool = True) -> Pause:
+        """Have nothing claimed of a destination until it is resumed."""
+
+    def resume(self, destinations: Collection[str], *, by_hand: bool | None = None) -> list[str]:
+        """Go on with these; those that were paused. `by_hand`: only those paused so, or not so."""
+
+    def paused(self) -> dict[str, Pause]:
+        """The destinations of which nothing can be claimed."""
 
     def browse(
         self, which: Filter, *, after: int = 0, most: int = 100, bodies: bool = False
@@ -154,6 +164,17 @@ class AsyncOutbox(Protocol):
         self, deliveries: Sequence[Delivery], lease: float = 60.0
     ) -> Awaitable[list[Delivery]]:
         """See `Outbox.extend`."""
+
+    def pause(self, destination: str, why: str, *, by_hand: bool = True) -> Awaitable[Pause]:
+        """See `Outbox.pause`."""
+
+    def resume(
+        self, destinations: Collection[str], *, by_hand: bool | None = None
+    ) -> Awaitable[list[str]]:
+        """See `Outbox.resume`."""
+
+    def paused(self) -> Awaitable[dict[str, Pause]]:
+        """See `Outbox.paused`."""
 
     def counts(self) -> Awaitable[dict[str, Counts]]:
         """See `Outbox.counts`."""

@@ -13,6 +13,7 @@ from math import inf
 from vaulytica.delivery.kept import Redelivery
 from vaulytica.delivery.outcome import Reason
 from vaulytica.delivery.run import DownDetector
+from vaulytica.outbox.delivery import Pause
 
 FIRST, LONGEST = 5.0, 300.0  # seconds from one try of a suspended destination to the next
 _GONE = 410
@@ -27,10 +28,14 @@ class News(StrEnum):
 
 
 class Health:
-    """Of one destination. `why`: the reason for which it is suspended; None if it is not."""
+    """Of one destination. `why`: the reason for which it is suspended; None if it is not.
+
+    `pause`: the outbox says that nothing is to be sent there.
+    """
 
     def __init__(self) -> None:
         self.why: Reason | None = None
+        self.pause: Pause | None = None
         self._until = -inf
         self._wait = FIRST
         self._in_a_row = 0
@@ -41,13 +46,18 @@ class Health:
         return self._until == inf
 
     @property
+    def is_held_up(self) -> bool:
+        """The same, or it is paused."""
+        return self.is_gone or self.pause is not None
+
+    @property
     def is_doubted(self) -> bool:
         """Whether it has refused a batch as where a URL is wrong, and taken nothing since."""
         return self._in_a_row > 0
 
     def wait(self, now: float) -> float:
-        """Seconds until the destination may be tried; infinity if it is gone."""
-        return max(0.0, self._until - now)
+        """Seconds until the destination may be tried; infinity if it is gone, or paused."""
+        return inf if self.pause is not None else max(0.0, self._until - now)
 
     def heed(self, made: Redelivery, now: float) -> News | None:
         """What became of a batch or several; what has changed by that, if anything."""
@@ -74,8 +84,17 @@ class Health:
             self._wait = min(2 * self._wait, LONGEST)
         return News.SUSPENDED if is_news else None
 
+    def heed_pause(self, pause: Pause | None) -> bool:
+        """What the outbox says of it now; whether it was paused or resumed by that."""
+        was, self.pause = self.pause, pause
+        if was is not None and pause is None:
+            self.resume()
+        return (was is None) != (pause is None)
+
     def resume(self) -> None:
-        """Somebody has looked: try again at once."""
+        """Somebody has looked: try again at once, unless somebody has paused it by hand."""
+        if self.pause is not None and not self.pause.by_hand:
+            self.pause = None
         self._until, self._wait = -inf, FIRST
 
 

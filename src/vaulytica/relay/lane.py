@@ -22,7 +22,7 @@ from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import AsyncTransport, Clock
 from vaulytica.driver.aio import AsyncDriver
 from vaulytica.errors import one_line
-from vaulytica.outbox.delivery import Delivery, Verdict
+from vaulytica.outbox.delivery import Delivery, Pause, Verdict
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.outbox.states import State
 from vaulytica.outbox.work import Errand, Work
@@ -37,13 +37,13 @@ from vaulytica.relay.watch import Watch
 from vaulytica.relay.writer import Writer
 
 _LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
-_CHUNK = (
-    16  # requests' worth of a delivery's events that are taken in hand at a time, for each slot
-)
+_CHUNK = 16  # requests' worth of a delivery's events taken in hand at a time, for each slot
 
 
 class RelayLane:
     """See above. `name` is the destination's; `transport` is made when it is first needed."""
+
+    _driver: AsyncDriver | None
 
     def __init__(
         self,
@@ -61,8 +61,7 @@ class RelayLane:
         self.name, self.settings = name, settings
         self._budget, self._watch = budget, watch
         self._clock, self._rng = clock, rng
-        self._make_transport = transport
-        self._driver: AsyncDriver | None = None
+        self._make_transport, self._driver = transport, None
         destination = settings.destination()
         # Nobody waits for an answer here, so a destination is excused for an outage from the first on.
         self.lane = Lane(destination, known=True)
@@ -105,6 +104,12 @@ class RelayLane:
         """Try a destination that is gone, or suspended, at once."""
         self.health.resume()
         self.look()
+
+    def heed_pause(self, pause: Pause | None) -> None:
+        """What the outbox says of it."""
+        if self.health.heed_pause(pause):
+            self._watch.paused(self, pause)
+            self.look()
 
     def give_way(self) -> dict[int, int]:
         """Put back what is not under way; of each delivery, how many of its first events may be."""
@@ -180,7 +185,7 @@ class RelayLane:
         if may_end and self._ending.is_over(now, wait):
             self._ending.stop()
             return 0.0
-        if self.health.is_gone or (_LONGEST_TURN < wait < inf and not self._ending.is_draining):
+        if self.health.is_held_up or (_LONGEST_TURN < wait < inf and not self._ending.is_draining):
             self._retreat()
         return wait
 

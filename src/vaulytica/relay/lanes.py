@@ -102,6 +102,16 @@ class Lanes:
             if (lane := self.current.get(name)) is not None:
                 lane.due_in(wait)
 
+    async def heed_pauses(self) -> None:
+        """Heed what the outbox says is paused; and write down there what has said that it is gone."""
+        paused = await self._outbox.paused()
+        for name, lane in list(self.current.items()):
+            pause = paused.get(name)
+            if pause is None and lane.health.pause is None and lane.health.is_gone:
+                why = "HTTP 410" if lane.health.why is None else lane.health.why.text
+                pause = await self._outbox.pause(name, why, by_hand=False)
+            lane.heed_pause(pause)
+
     async def hold(self) -> None:
         """Hold all claims for another lease."""
         lanes = (*self.current.values(), *self._ending)

@@ -14,6 +14,7 @@ from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.outbox.delivery import Counts
 
 if TYPE_CHECKING:
+    from vaulytica.relay.health import Health
     from vaulytica.relay.lane import RelayLane
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -126,15 +127,20 @@ class _Collected:
             "vaulytica_breaker_state", "0 closed, 1 half open, 2 open.", labels=_LABEL
         )
         suspended = GaugeMetricFamily(
-            "vaulytica_suspended", "1: refuses all that is sent; 2: gone (410).", labels=_LABEL
+            "vaulytica_suspended",
+            "1: refuses all that is sent; 2: paused by hand, or gone (410).",
+            labels=_LABEL,
         )
         for name, lane in self._snapshot.lanes.items():
             limit.add_metric([name], lane.lane.pace.limit)
             in_flight.add_metric([name], lane.in_flight)
             breaker.add_metric([name], _BREAKER[lane.lane.pace.state])
-            health = lane.health
-            suspended.add_metric([name], 2 if health.is_gone else int(health.why is not None))
+            suspended.add_metric([name], _suspended(lane.health))
         yield from (limit, in_flight, breaker, suspended)
+
+
+def _suspended(health: Health) -> int:
+    return 2 if health.is_held_up else int(health.why is not None)
 
 
 _LABEL = ["destination"]

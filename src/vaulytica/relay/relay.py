@@ -155,6 +155,8 @@ class Relay:
             for why in getattr(error, "lines", ()) or (str(error),):
                 self._log.error("config refused", why=why, next="the relay goes on as before")
         else:
+            with suppress(OutboxError):  # lanes resume, and what is still paused there they see
+                await self.outbox.resume(config.destinations, by_hand=False)
             done = self.lanes.apply(config.destinations)
             self.door.router = Router(config.destinations)
             self.room.settings = config.full

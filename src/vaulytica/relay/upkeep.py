@@ -43,6 +43,7 @@ class Upkeep:
         while True:
             began = time.perf_counter()
             with suppress(OutboxError):
+                await self._lanes.heed_pauses()
                 self._lanes.due(await self._outbox.due())
             took = time.perf_counter() - began
             await asyncio.sleep(max(_LOOK_EVERY, took / _LOOK_COST))

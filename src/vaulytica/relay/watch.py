@@ -15,7 +15,7 @@ from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.delivery.outcome import Reason, ReasonKind
 from vaulytica.delivery.ports import Clock
 from vaulytica.errors import OutboxError
-from vaulytica.outbox.delivery import Delivery, Part
+from vaulytica.outbox.delivery import Delivery, Part, Pause
 from vaulytica.outbox.states import State
 from vaulytica.relay.health import News
 
@@ -80,12 +80,21 @@ class Watch:
             self.log.info("destination takes events again", destination=lane.name)
         elif news is News.GONE:
             hint = (
-                "nothing more is sent there until the config is reloaded (SIGHUP); nothing is lost"
+                f"nothing more is sent there until `vaulytica outbox resume {lane.name}`, "
+                "or a reload of the config; nothing is lost"
             )
             self.log.error("destination gone", destination=lane.name, why=why, next=hint)
         else:
             hint = "nothing is lost; it is tried again from time to time"
             self.log.error("destination refuses", destination=lane.name, why=why, next=hint)
+
+    def paused(self, lane: RelayLane, pause: Pause | None) -> None:
+        """Somebody has paused the destination, or resumed it."""
+        if pause is None:
+            self.log.info("destination resumed", destination=lane.name)
+        elif not lane.health.is_gone:  # that was said
+            hint = f"vaulytica outbox resume {lane.name}"
+            self.log.warning("destination paused", destination=lane.name, why=pause.why, next=hint)
 
     def settled(self, lane: RelayLane, delivery: Delivery, part: Part) -> None:
         """What became of some events is on disk."""

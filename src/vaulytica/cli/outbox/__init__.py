@@ -7,6 +7,7 @@ import typer
 from vaulytica.cli.outbox.audit import audit
 from vaulytica.cli.outbox.browse import list_, show
 from vaulytica.cli.outbox.move import bury, purge, replay
+from vaulytica.cli.outbox.pause import pause, resume
 from vaulytica.cli.outbox.recover import recover
 from vaulytica.cli.outbox.status import status
 
@@ -17,5 +18,5 @@ outbox = typer.Typer(
 )
 outbox.command()(status)
 outbox.command("list")(list_)
-for command in (show, replay, bury, purge, audit, recover):
+for command in (show, replay, bury, purge, pause, resume, audit, recover):
     outbox.command()(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import to_builtins
 
 from vaulytica.cli.groups import grouped
-from vaulytica.cli.outbox.moments import span
+from vaulytica.cli.outbox.moments import moment, span
 from vaulytica.cli.outbox.options import Json, Where
 from vaulytica.cli.output import json_line, line, stdout_console, visible
 from vaulytica.outbox.delivery import Counts
@@ -17,11 +17,22 @@ COLUMNS = ("accepted", "delivered", "dead", "pending", "dropped", "purged")
 def status(where: Where, json: Json = False) -> int:
     """Show how many events are delivered, dead and pending, for each destination."""
     with where.opened() as outbox:
+        paused = outbox.paused()
         counts, size, log = outbox.counts(), outbox.used_bytes(), outbox.log_bytes
     if json:
-        json_line({"destinations": to_builtins(counts), "bytes": size, "log_bytes": log})
+        json_line(
+            {
+                "destinations": to_builtins(counts),
+                "paused": to_builtins(paused),
+                "bytes": size,
+                "log_bytes": log,
+            }
+        )
         return 0
     table(counts, oldest=True)
+    for name, pause in paused.items():
+        since = moment(pause.since)
+        line(f"{name} is paused since {since}: {pause.why}; vaulytica outbox resume {name} goes on")
     line(f"{_mib(size)} in use" + (f", and {_mib(log)} in its log" if log > _LEAST else ""))
     return 0
 

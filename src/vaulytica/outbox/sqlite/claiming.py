@@ -33,11 +33,13 @@ def read_tried(blob: bytes) -> tuple[Tried, ...] | None:
 def claim(
     session: Session, destination: str, events: int, lease: float, only: State | None
 ) -> list[Delivery]:
-    """The first that are due, of so many events in all, but one at least."""
+    """The first that are due, of so many events in all, but one at least; nothing if it is paused."""
     number = session.known_destination(destination)
     if number is None:
         return []
     session.sweep(number)
+    if session.execute("is_paused", destination=number).fetchone() is not None:
+        return []
     now = session.now()
     states = (State.FRESH, State.DEFERRED) if only is None else (only,)
     due = [

@@ -247,8 +247,8 @@ SELECT min(due) FROM (
 
 -- name: recover_destination
 INSERT OR IGNORE INTO outbox_destination
-(id, name, accepted, delivered, buried, replayed, dropped, purged, gone, paused, pause)
-VALUES (:id, :name, :accepted, :delivered, :buried, :replayed, :dropped, :purged, :gone, :paused, :pause)
+(id, name, accepted, delivered, buried, replayed, dropped, purged, gone, pause)
+VALUES (:id, :name, :accepted, :delivered, :buried, :replayed, :dropped, :purged, :gone, :pause)
 
 -- name: recover_batch
 INSERT OR IGNORE INTO outbox_batch (id, kept, events, refs, bound, body, crc)
@@ -294,3 +294,12 @@ SELECT b.id, b.refs, b.bound, b.kept, b.events FROM outbox_batch b WHERE b.refs 
 
 -- name: deliveries_of_batch
 SELECT destination, state FROM outbox_delivery WHERE batch = :batch
+
+-- name: pause
+UPDATE outbox_destination SET pause = :pause WHERE id = :destination
+
+-- name: paused
+SELECT name, pause FROM outbox_destination WHERE pause IS NOT NULL
+
+-- name: is_paused
+SELECT 1 FROM outbox_destination WHERE id = :destination AND pause IS NOT NULL

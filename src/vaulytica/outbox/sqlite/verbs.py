@@ -14,6 +14,7 @@ from vaulytica.outbox.delivery import (
     Mark,
     Moved,
     Once,
+    Pause,
     Share,
     Verdict,
 )
@@ -24,6 +25,7 @@ from vaulytica.outbox.sqlite import (
     counting,
     marking,
     moving,
+    pausing,
     settling,
     shedding,
     usage,
@@ -111,6 +113,20 @@ class Verbs:
     ) -> Op[dict[str, int]]:
         """Drop pending events until there are no more, nor more bytes in use; see `Outbox.shed`."""
         return Op(lambda session: shedding.shed(session, events, size, begun))
+
+    def pause(self, destination: str, why: str, *, by_hand: bool = True) -> Op[Pause]:
+        """Have nothing sent to a destination until it is resumed."""
+        return Op(lambda session: pausing.pause(session, destination, why, by_hand=by_hand))
+
+    def resume(
+        self, destinations: Collection[str], *, by_hand: bool | None = None
+    ) -> Op[list[str]]:
+        """Go on with these; those that were paused. `by_hand`: only those paused so, or not so."""
+        return Op(lambda session: pausing.resume(session, destinations, by_hand=by_hand))
+
+    def paused(self) -> Op[dict[str, Pause]]:
+        """The destinations to which nothing is sent."""
+        return Op(pausing.paused, reads=True)
 
     def browse(
         self, which: Filter, *, after: int = 0, most: int = 100, bodies: bool = False

@@ -18,8 +18,7 @@ ALTER TABLE outbox_destination ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
 -- accepted + 8 delivered + 64 buried + 512 replayed + 4096 dropped + 32768 purged + 262144 gone, kept
 -- beside them: counters that were changed in any other way do not fit it, even where they fit each other.
 ALTER TABLE outbox_destination ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;
--- Since when nothing is to be sent there, until somebody resumes it; and why.
-ALTER TABLE outbox_destination ADD COLUMN paused INTEGER;
+-- Nothing is to be sent there until somebody resumes it: since when, and why, as JSON.
 ALTER TABLE outbox_destination ADD COLUMN pause TEXT;
 
 UPDATE outbox_destination SET gone = delivered - coalesce((

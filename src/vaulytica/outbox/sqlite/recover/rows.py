@@ -34,7 +34,6 @@ class DestinationRow(msgspec.Struct, frozen=True, array_like=True):
     purged: Number
     gone: Number = 0
     proof: int | None = None
-    paused: int | None = None
     pause: str | None = None
 
 
@@ -177,7 +176,7 @@ def row_of(record: Record) -> Row | None:
 
 # By whether a row has a number, and its columns; of version 1 they are fewer.
 _SHAPES: dict[tuple[bool, int], type[Row]] = {
-    (True, 12): DestinationRow,
+    (True, 11): DestinationRow,
     (True, 8): DestinationRow,
     (True, 7): BatchRow,
     (True, _BATCH_1): BatchRow,
