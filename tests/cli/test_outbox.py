@@ -66,6 +66,7 @@ def test_list(vaulytica: Cli, url: str) -> None:
     assert listed("--since", "1h", "--until", "2099-01-01T00:00:00Z") == [dead, fresh, other]
     assert listed("--until", "1h") == []
     assert listed("3") == [fresh]
+    assert vaulytica("outbox", "list", "99", "--outbox", url).out == "no delivery fits\n"
     assert listed("--limit", "1", "--after", "2") == [fresh]
     text = vaulytica("outbox", "list", "--outbox", url, "--limit", "2").out
     assert "HTTP 400: no" in text
@@ -81,6 +82,10 @@ def test_show(vaulytica: Cli, url: str) -> None:
     said = json.loads(done.out)
     assert (said["id"], [event["id"] for event in said["events"]]) == (2, ["d"])
     assert said["tried"][0]["status"] == 400
+    with opened(url) as outbox:
+        outbox.put(parcel("x", id="d"), ["siem"])  # its data has the other's id
+    found = vaulytica("outbox", "show", "d", "--outbox", url).out
+    assert (found.count("delivery "), found.count('"type":"t"')) == (1, 1)
     both = vaulytica("outbox", "show", "f", "--outbox", url)
     assert both.out.count("delivery ") == 2
     assert "\x1b" not in both.out
@@ -208,7 +213,9 @@ def test_commands_work_while_a_relay_is_on_the_file(vaulytica: Cli, url: str) ->
     ("arguments", "code", "message"),
     [
         (("status", "--outbox", "sqlite:///nowhere/x.db"), 1, "there is no such file"),
-        (("status", "--outbox", "x.db"), 2, "is no URL"),
+        (("status", "--outbox", "x.db"), 1, "/x.db: there is no such file"),
+        (("status", "--outbox", "/tmp"), 1, "outbox /tmp: it is a folder; name the file in it"),
+        (("status", "--outbox", "other://x"), 2, "unknown outbox 'other'"),
         (("list", "--state", "lost"), 2, "--state: unknown 'lost'; known are pending, fresh"),
         (("list", "--destination", "sime"), 2, "no destination 'sime'; it has siem, soc"),
         (("list", "--since", "last week"), 2, "--since: 'last week' is no moment; give a span ago"),

@@ -168,7 +168,7 @@ def test_what_is_no_outbox_is_said(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"not a database at all, but some text" * 1000)
     message = str(refusal(OutboxError, lambda: SqliteOutbox(path)))
-    assert f"outbox {path} is damaged (file is not a database)" in message
+    assert f"outbox {path} is damaged (file is not a database), if it ever was an outbox" in message
 
 
 def test_the_lock_of_an_owner_ends_with_it_however_it_ends(tmp_path: Path) -> None:
@@ -228,3 +228,24 @@ def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
         outbox.put(parcel("a"), ["siem"])
         for file in tmp_path.iterdir():
             assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_a_file_on_a_read_only_disk_can_be_looked_at(small_disk: Path) -> None:
+    path = small_disk / "outbox.db"
+    with SqliteOutbox(path, min_free=0) as outbox:
+        outbox.put(parcel("a"), ["siem"])
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with SqliteOutbox(path, create=False, look_only=True) as outbox:
+        assert outbox.audit().problems == []
+        assert ids_in(*everything(outbox)) == ["a"]
+        assert "read-only" in str(refusal(OutboxError, lambda: outbox.claim("siem")))
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    path.with_name("outbox.db-wal").write_bytes(b"something")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    message = str(refusal(OutboxError, lambda: SqliteOutbox(path, create=False, look_only=True)))
+    assert f"vaulytica outbox recover --outbox sqlite://{path} --into FILE" in message
+
+
+def test_a_folder_is_no_outbox(tmp_path: Path) -> None:
+    message = str(refusal(OutboxError, lambda: SqliteOutbox(tmp_path)))
+    assert message == f"outbox {tmp_path}: it is a folder; name the file in it"

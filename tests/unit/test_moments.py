@@ -22,6 +22,7 @@ from vaulytica.errors import WebhookConfigError
         ("1 day ago", 86400),
         ("2 weeks", 1209600),
         ("7d", 604800),
+        ("now", 0),
         ("today", 45000),
         ("Yesterday", 131400),
         ("12:00", 1800),

@@ -43,8 +43,6 @@ _CHUNK = 16  # requests' worth of a delivery's events taken in hand at a time, f
 class RelayLane:
     """See above. `name` is the destination's; `transport` is made when it is first needed."""
 
-    _driver: AsyncDriver | None
-
     def __init__(
         self,
         name: str,
@@ -59,9 +57,9 @@ class RelayLane:
         rng: Random = random,
     ) -> None:
         self.name, self.settings = name, settings
-        self._budget, self._watch = budget, watch
+        self._budget, self._watch, self._make_transport = budget, watch, transport
         self._clock, self._rng = clock, rng
-        self._make_transport, self._driver = transport, None
+        self._driver: AsyncDriver | None = None
         destination = settings.destination()
         # Nobody waits for an answer here, so a destination is excused for an outage from the first on.
         self.lane = Lane(destination, known=True)
@@ -113,8 +111,7 @@ class RelayLane:
 
     def give_way(self) -> dict[int, int]:
         """Put back what is not under way; of each delivery, how many of its first events may be."""
-        errands = list(self._ready)
-        self._ready.clear()
+        errands, self._ready = list(self._ready), deque()
         verdicts, begun = self._work.give_way(errands)
         self._write(verdicts)
         return begun

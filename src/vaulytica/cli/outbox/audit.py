@@ -12,8 +12,8 @@ from vaulytica.cli.output import json_line, line
 
 @grouped
 def audit(where: Where, json: Json = False) -> int:
-    """Check that accepted = delivered + dead + pending, and that what is counted is on disk."""
-    with where.opened() as outbox:
+    """Check that nothing is missing or altered. That is, accepted = delivered + dead + pending, all on disk."""
+    with where.opened(look_only=True) as outbox:
         found = outbox.audit()
     if json:
         json_line(

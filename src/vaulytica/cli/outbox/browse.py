@@ -6,6 +6,7 @@ import json as json_module
 import re
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from vaulytica.cli.groups import grouped
@@ -17,6 +18,7 @@ from vaulytica.outbox.delivery import Filter, Kept
 from vaulytica.outbox.states import State
 
 _LONGEST_WHY = 60
+_MOST_SHOWN = 1000
 
 
 @grouped
@@ -28,8 +30,8 @@ def list_(
     after: Annotated[int, typer.Option(min=0, metavar="ID", help="Only behind this one.")] = 0,
     json: Json = False,
 ) -> int:
-    """List deliveries, the oldest first: a batch of events for one destination each."""
-    with where.opened() as outbox:
+    """List deliveries, the oldest first. Each is a batch of events for one destination."""
+    with where.opened(look_only=True) as outbox:
         wanted = which.filter(outbox, which.states())
         found = outbox.browse(wanted, after=after, most=limit + 1)
     shown = found[:limit]
@@ -37,7 +39,10 @@ def list_(
         for kept in shown:
             json_line(_as_json(kept))
         return 0
-    _table(shown)
+    if shown:
+        _table(shown)
+    else:
+        line("no delivery fits")
     if len(found) > limit:
         line(f"… and more: --after {shown[-1].id}")
     return 0
@@ -49,13 +54,15 @@ def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="A delivery's number, or an event's id.")],
     json: Json = False,
 ) -> int:
-    """Show a delivery with its attempts and events; or all deliveries that hold an event."""
-    with where.opened() as outbox:
+    """Show a delivery, or an event. With the attempts that were made; of an event, all its deliveries."""
+    with where.opened(look_only=True) as outbox:
         if id.isdecimal():
             which = Filter(ids=(int(id),))
         else:
             which = Filter(grep=f'"id":{re.escape(json_module.dumps(id))}')
-        found = outbox.browse(which, most=1000, bodies=True)
+        found = outbox.browse(which, most=_MOST_SHOWN, bodies=True)
+    if not id.isdecimal():
+        found = [only for kept in found if (only := _with_event(kept, id)).events]
     if not found:
         raise WebhookConfigError(f"the outbox holds no delivery and no event {id}")
     for kept in found:
@@ -65,6 +72,19 @@ def show(
         else:
             _show(kept)
     return 0
+
+
+def _with_event(kept: Kept, id: str) -> Kept:
+    """Of a delivery only the events of that id: the text may also stand in the data of another."""
+    lines = [one for one in kept.body.splitlines(keepends=True) if _id_of(one) == id]
+    return msgspec.structs.replace(kept, events=len(lines), body=b"".join(lines))
+
+
+def _id_of(line: bytes) -> object:
+    try:
+        return json_module.loads(line)["id"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _as_json(kept: Kept) -> dict[str, Any]:
@@ -89,7 +109,8 @@ def _table(found: list[Kept]) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("id", "destination", "state", "events", "kept", "attempts", "last attempt"):
-        table.add_column(name, justify="right" if name in ("id", "events", "attempts") else "left")
+        is_number = name in ("id", "events", "attempts")
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for kept in found:
         why = kept.tried[-1].text if kept.tried else ""
         why = why if len(why) <= _LONGEST_WHY else f"{why[:_LONGEST_WHY]}…"
@@ -102,11 +123,10 @@ def _show(kept: Kept) -> None:
     line(f"delivery {kept.id} for {kept.destination}: {kept.state}, {some(kept.events, 'event')}")
     word = "since" if kept.state in (State.DEAD, State.DELIVERED) else "due"
     line(f"kept {moment(kept.kept)}, {word} {moment(kept.due)}, {some(kept.attempts, 'attempt')}")
-    left = kept.attempts - len(kept.tried)
     for one in kept.tried:
         line(f"  {moment(one.at)}  {one.text}")
-    if left > 0 and kept.tried:
-        line(f"  … and {left} between")
+    if (more := kept.attempts - len(kept.tried)) > 0 and kept.tried:
+        line(f"  … and {some(more, 'attempt')} of which no more is kept")
     for text in kept.body.decode("utf-8", "replace").splitlines():
         line(text)
     line()

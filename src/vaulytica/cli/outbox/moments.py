@@ -23,6 +23,8 @@ def moment_of(text: str, option: str, now: float) -> float:
     today = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = {"today": 0, "yesterday": 1}
     try:
+        if words == "now":
+            return now
         if words in days:
             return (today - timedelta(days=days[words])).timestamp()
         if (span := _span(words)) is not None:

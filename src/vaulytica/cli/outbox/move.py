@@ -53,7 +53,7 @@ def replay(
 
 @grouped
 def bury(where: Where, which: WhichInState, *, dry_run: DryRun = False, json: Json = False) -> int:
-    """Give up on pending deliveries: they become dead letters, which can be replayed."""
+    """Give up on pending deliveries. They become dead letters, which can be replayed."""
     with where.opened() as outbox:
         wanted = which.filter(outbox, which.states(PENDING))
         _refuse_others(wanted, PENDING, "bury is for pending deliveries")
@@ -63,7 +63,7 @@ def bury(where: Where, which: WhichInState, *, dry_run: DryRun = False, json: Js
 
 @grouped
 def purge(where: Where, which: WhichInState, *, yes: Yes = False, json: Json = False) -> int:
-    """Throw away dead letters (or --state delivered, or pending). There is no way back."""
+    """Throw away dead letters. Or with --state delivered or pending, those. There is no way back."""
     with where.opened() as outbox:
         wanted = which.filter(outbox, which.states((State.DEAD,)))
         _refuse_claimed(which)

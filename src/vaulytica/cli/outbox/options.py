@@ -34,7 +34,7 @@ class Where:
         typer.Option(
             "--outbox",
             metavar="URL",
-            help=f"Such as sqlite:///var/lib/vaulytica/outbox.db; or in {_ENVIRONMENT}.",
+            help=f"Such as sqlite:///var/lib/vaulytica/outbox.db, or its path; or in {_ENVIRONMENT}.",
             show_default=False,
         ),
     ] = None
@@ -45,7 +45,7 @@ class Where:
 
     @property
     def url(self) -> str:
-        """Its URL."""
+        """Its URL; a path stands for that of the file."""
         if self.outbox is not None and self.config is not None:
             raise WebhookConfigError("give either --outbox, or --config")
         if self.config is not None:
@@ -57,14 +57,14 @@ class Where:
             raise WebhookConfigError(
                 f"which outbox? give --outbox URL, the relay's --config FILE, or set {_ENVIRONMENT}"
             )
-        return url
+        return url if "://" in url else f"sqlite://{Path(url).absolute()}"
 
     @contextmanager
-    def opened(self) -> Iterator[SqliteOutbox]:
-        """The outbox, which must be there."""
+    def opened(self, *, look_only: bool = False) -> Iterator[SqliteOutbox]:
+        """The outbox, which must be there; only to be looked at, it may be on a disk that is read-only."""
         from vaulytica.outbox import open_outbox
 
-        with open_outbox(self.url, create=False) as outbox:
+        with open_outbox(self.url, create=False, look_only=look_only) as outbox:
             yield outbox
 
 
@@ -73,7 +73,7 @@ class Which:
     """Which deliveries; each option narrows them."""
 
     ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Only these deliveries.")
+        list[int] | None, typer.Argument(metavar="ID", help="Only these deliveries.")
     ] = None
     destination: Annotated[
         list[str] | None,

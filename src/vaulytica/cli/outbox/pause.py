@@ -10,7 +10,7 @@ from vaulytica.cli.groups import grouped
 from vaulytica.cli.outbox.options import Where, check_known
 from vaulytica.cli.output import line
 
-Names = Annotated[list[str], typer.Argument(metavar="DESTINATION...", show_default=False)]
+Names = Annotated[list[str], typer.Argument(metavar="DESTINATION", show_default=False)]
 
 
 @grouped
@@ -32,7 +32,7 @@ def pause(
 
 @grouped
 def resume(where: Where, names: Names) -> int:
-    """Go on with a destination that was paused, by hand or because it answered 410 Gone."""
+    """Go on with what was paused. By hand, or because it answered 410 Gone."""
     with where.opened() as outbox:
         known = outbox.counts()
         for name in names:

@@ -23,7 +23,7 @@ def recover(
     into: Annotated[Path, typer.Option(metavar="FILE", help="The new file.", show_default=False)],
     json: Json = False,
 ) -> int:
-    """Save what can be read of a damaged outbox into a new file, and say what is lost."""
+    """Save what a damaged outbox still holds. It goes into a new file; what is lost is said."""
     from vaulytica.outbox.sqlite.connection import path_of
     from vaulytica.outbox.sqlite.recover import recover as recovered
 

@@ -15,8 +15,8 @@ COLUMNS = ("accepted", "delivered", "dead", "pending", "dropped", "purged")
 
 @grouped
 def status(where: Where, json: Json = False) -> int:
-    """Show how many events are delivered, dead and pending, for each destination."""
-    with where.opened() as outbox:
+    """Count what is delivered, dead and pending. Since the beginning, for each destination."""
+    with where.opened(look_only=True) as outbox:
         paused = outbox.paused()
         counts, size, log = outbox.counts(), outbox.used_bytes(), outbox.log_bytes
     if json:

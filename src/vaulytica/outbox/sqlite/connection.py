@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.wal import use_wal
@@ -25,8 +26,13 @@ def path_of(url: str) -> Path:
     return path
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself. A new file is for this user only."""
+def connect(path: Path, *, create: bool, look_only: bool = False) -> sqlite3.Connection:
+    """A connection that begins no transaction by itself. A new file is for this user only.
+
+    `look_only`: the file may be where nothing can be written.
+    """
+    if path.is_dir():
+        raise OutboxError(f"outbox {path}: it is a folder; name the file in it")
     if not path.exists():
         if not create:
             raise OutboxError(f"outbox {path}: there is no such file")
@@ -34,9 +40,17 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise OutboxError(f"outbox {path}: cannot make it: {error.strerror}") from None
+    is_frozen = look_only and _is_frozen(path)
     connection = sqlite3.connect(
-        path, timeout=_BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+        f"file:{quote(str(path))}{'?immutable=1' if is_frozen else ''}",
+        uri=True,
+        timeout=_BUSY,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
     )
+    if is_frozen:
+        return connection
     try:
         connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file only, as is auto_vacuum
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -52,6 +66,19 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _is_frozen(path: Path) -> bool:
+    """Whether SQLite can write nothing beside the file, and need not, as nothing is in its log."""
+    if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+        return False
+    log = path.with_name(path.name + "-wal")
+    if not log.exists() or not log.stat().st_size:
+        return True
+    raise OutboxError(
+        f"outbox {path}: its folder is read-only for this user, and what was written last stands in its "
+        f"log; make a copy elsewhere: vaulytica outbox recover --outbox sqlite://{path} --into FILE"
+    )
 
 
 def is_of_file(connection: sqlite3.Connection, path: Path) -> bool:

@@ -12,13 +12,14 @@ from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
 
 _WHY = {
     sqlite3.SQLITE_FULL: "the disk is full; make room, and try again",
-    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only for this user",
+    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only for this user; SQLite has to write both",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; the folder must exist and be writable for this user",
     sqlite3.SQLITE_PERM: "this user may not open it",
     sqlite3.SQLITE_IOERR: "the disk has an error; look into the system's log",
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
     sqlite3.SQLITE_TOOBIG: "the events are too large to be kept together",
 }
+_NO_OUTBOX = ", if it ever was an outbox"
 _LEAST = 64 * 1024  # bytes free, without which SQLite cannot open a file
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -37,7 +38,8 @@ def explained(error: sqlite3.Error, path: Path) -> OutboxError:
         code = sqlite3.SQLITE_FULL
     if code in _DAMAGED:
         return OutboxDamagedError(
-            f"outbox {path} is damaged ({error}); stop what uses it, and save what can be read: "
+            f"outbox {path} is damaged ({error}){_NO_OUTBOX if code == sqlite3.SQLITE_NOTADB else ''}; "
+            "stop what uses it, and save what can be read: "
             f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE"
         )
     if code in _IN_USE:

@@ -49,8 +49,8 @@ class SqliteOutbox:
 
     `owner`: this is the one relay on the file; a second is refused. `retention`: whether delivered ones
     are kept for looking back. `remember`: seconds that idempotency keys are. `min_free`: bytes of the
-    disk that puts leave free, as delivering needs some. `on_put` hears, after each transaction, which
-    destinations have got something to do.
+    disk that puts leave free, as delivering needs some. `look_only`: the file may be on a disk that is
+    read-only. `on_put` hears, after each transaction, which destinations have got something to do.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class SqliteOutbox:
         retention: Retention | None = None,
         remember: float = DAY,
         min_free: int = 32 * 1024**2,
+        look_only: bool = False,
         clock: Clock = time,
         on_put: Callable[[set[str]], object] | None = None,
     ) -> None:
-        self.path = path
+        self.path, self.on_put = path, on_put
         self.verbs = Verbs(remember)
-        self.on_put = on_put
-        self._min_free = min_free
+        self._min_free, self._look_only = min_free, look_only
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
         self._closed = False
@@ -114,7 +114,7 @@ class SqliteOutbox:
         self._reader = self._opened(create=False)
 
     def _opened(self, *, create: bool) -> Session:
-        connection = connect(self.path, create=create)
+        connection = connect(self.path, create=create, look_only=self._look_only)
         try:
             if create:
                 migrate(connection, self.path, self._milliseconds, owner=self._lock)
