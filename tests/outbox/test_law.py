@@ -69,11 +69,15 @@ class Law(RuleBasedStateMachine):
         name=st.sampled_from(NAMES),
         most=st.integers(1, 5),
         only=st.sampled_from([None, State.FRESH, State.DEFERRED]),
+        together=st.sampled_from([0, 0, 3]),
     )
-    def claim(self, name: str, most: int, only: State | None) -> Any:
-        claimed = self.outbox.claim(name, most, lease=20.0, only=only)
+    def claim(self, name: str, most: int, only: State | None, together: int) -> Any:
+        claimed = self.outbox.claim(name, most, lease=20.0, only=only, together=together)
         keys = [delivery.key for delivery in claimed if delivery.key is not None]
-        assert len(keys) == len(set(keys))
+        assert together or len(keys) == len(set(keys))
+        for key in set(keys):
+            of_key = [delivery.id for delivery in claimed if delivery.key == key]
+            assert of_key == sorted(of_key)
         return multiple(*claimed)
 
     @rule(delivery=consumes(claims), data=st.data())

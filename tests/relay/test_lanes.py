@@ -134,6 +134,18 @@ def test_order_is_kept_for_each_key_under_faults(relay, sink):
     assert len(a.taken) == 140
 
 
+def test_what_was_put_one_by_one_and_keeps_its_order_shares_requests(relay, sink):
+    a = sink()
+    a.behave = lambda *_: Answer(503) if a.requests % 3 == 1 else None
+    one = relay({"a": {"url": a.url, **BATCH, "ordered": True}}, start=False)
+    one.put(ids(300), ["a"], each=1, key="")
+    one.start()
+    one.wait_delivered()
+    assert a.order == ids(300)
+    assert a.requests < 100
+    one.check_the_law()
+
+
 def test_what_is_fresh_goes_out_while_old_ones_are_tried_again(relay, sink):
     a = sink()
     a.behave = lambda _, got: Answer(500) if any(i.startswith("poison") for i in got) else None

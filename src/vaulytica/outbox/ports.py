@@ -63,8 +63,13 @@ class Outbox(Protocol):
         lease: float = 60.0,
         *,
         only: State | None = None,
+        together: int = 0,
     ) -> list[Delivery]:
-        """Deliveries that are due, of so many events in all (but one at least), for `lease` seconds."""
+        """Deliveries that are due, of so many events in all (but one at least), for `lease` seconds.
+
+        Of a key it is one; or, if they are `together` of no more events than that, some that follow each
+        other, for a worker that keeps their order.
+        """
 
     def settle(self, verdicts: Sequence[Verdict]) -> list[Delivery]:
         """End claims, all in one step; returns those that had run out: nothing is written of them."""
@@ -154,6 +159,7 @@ class AsyncOutbox(Protocol):
         lease: float = 60.0,
         *,
         only: State | None = None,
+        together: int = 0,
     ) -> Awaitable[list[Delivery]]:
         """See `Outbox.claim`."""
 

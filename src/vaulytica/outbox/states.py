@@ -25,8 +25,12 @@ class Step(StrEnum):
     PUT = "put"
     PUT_BEHIND = "put behind another of its key"
     FREE = "nothing is before it"
+    FREE_AGAIN = "nothing is before it any more"
+    HOLD = "another of its key is before it"
     CLAIM = "claim"
+    CLAIM_BEHIND = "claim with the one before it"
     GIVE_BACK = "given back untried"
+    PUT_OFF_BEHIND = "put off behind another of its key"
     EXPIRE = "the lease ran out"
     NAK = "nak"
     ACK = "ack"
@@ -42,9 +46,14 @@ TRANSITIONS: dict[tuple[State | None, Step], State | None] = {
     (None, Step.PUT): State.FRESH,
     (None, Step.PUT_BEHIND): State.HELD,
     (State.HELD, Step.FREE): State.FRESH,
+    (State.HELD, Step.FREE_AGAIN): State.DEFERRED,
+    (State.FRESH, Step.HOLD): State.HELD,
+    (State.DEFERRED, Step.HOLD): State.HELD,
+    (State.HELD, Step.CLAIM_BEHIND): State.CLAIMED,
     (State.FRESH, Step.CLAIM): State.CLAIMED,
     (State.DEFERRED, Step.CLAIM): State.CLAIMED,
     (State.CLAIMED, Step.GIVE_BACK): State.FRESH,
+    (State.CLAIMED, Step.PUT_OFF_BEHIND): State.HELD,
     (State.CLAIMED, Step.EXPIRE): State.DEFERRED,
     (State.CLAIMED, Step.NAK): State.DEFERRED,
     (State.CLAIMED, Step.ACK): State.DELIVERED,

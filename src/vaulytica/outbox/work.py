@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -99,19 +100,24 @@ class Work:
         return errands, verdicts
 
     def _groups(self, deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-        """Those that may share a request: of the same past; of those with keys no more than one holds."""
+        """Those that may share a request: of the same past; of those with keys no more than one holds.
+
+        Deliveries of one key stay together.
+        """
         groups: dict[object, list[Delivery]] = {}
         full: list[list[Delivery]] = []
         most = self._lane.destination.limits.max_events
         has_deadline = self._lane.destination.retry.deadline is not None
-        for delivery in deliveries:
-            has_key = delivery.key is not None
-            past = (has_key, delivery.attempts > 0, delivery.charged, delivery.excused is None)
-            known = groups.setdefault(delivery.id if has_deadline else past, [])
-            if has_key and known and sum([d.events for d in known]) + delivery.events > most:
+        for _, some in groupby(deliveries, _of_key):
+            unit = list(some)
+            first = unit[0]
+            has_key = first.key is not None
+            past = (has_key, first.attempts > 0, first.charged, first.excused is None)
+            known = groups.setdefault(first.id if has_deadline else past, [])
+            if has_key and known and sum([one.events for one in (*known, *unit)]) > most:
                 full.append(list(known))
                 known.clear()
-            known.append(delivery)
+            known += unit
         return [*full, *groups.values()]
 
     def put_back(
@@ -275,6 +281,10 @@ class _Load:
         """The verdicts of deliveries of which every event has been told of."""
         whole, self._whole = self._whole, []
         return [Verdict(self._deliveries[at], _parts(self._parts[at])) for at in whole]
+
+
+def _of_key(delivery: Delivery) -> object:
+    return delivery.id if delivery.key is None else delivery.key
 
 
 def _parts(found: dict[Part, list[range]]) -> tuple[Part, ...]:

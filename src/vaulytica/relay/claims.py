@@ -31,6 +31,8 @@ class Claims:
     ) -> None:
         self._name, self._outbox, self._watch = name, outbox, watch
         self._most = destination.limits.max_events
+        # An event's age is looked at: those of one key are not of the same.
+        self._together = 0 if destination.retry.deadline is not None else self._most
         self._linger = Linger(0.0 if self._most == 1 else destination.max_wait)
         self.slots = Slots(destination.width, in_order=in_order)
         self._not_before = -inf  # after the outbox could not be asked
@@ -53,7 +55,9 @@ class Claims:
         count = min(requests * self._most, _MOST_EVENTS)
         slots.asking(kind)
         try:
-            claimed = await self._outbox.claim(self._name, count, LEASE, only=kind.only)
+            claimed = await self._outbox.claim(
+                self._name, count, LEASE, only=kind.only, together=self._together
+            )
         except OutboxError as error:
             self._watch.not_written(error)
             slots.see()

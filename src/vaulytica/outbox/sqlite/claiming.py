@@ -31,9 +31,18 @@ def read_tried(blob: bytes) -> tuple[Tried, ...] | None:
 
 
 def claim(
-    session: Session, destination: str, events: int, lease: float, only: State | None
+    session: Session,
+    destination: str,
+    events: int,
+    lease: float,
+    *,
+    only: State | None,
+    together: int,
 ) -> list[Delivery]:
-    """The first that are due, of so many events in all, but one at least; nothing if it is paused."""
+    """The first that are due, of so many events in all, but one at least; nothing if it is paused.
+
+    See `Outbox.claim`.
+    """
     number = session.known_destination(destination)
     if number is None:
         return []
@@ -50,15 +59,55 @@ def claim(
     token = secrets.randbits(62)
     claimed: list[Delivery] = []
     left = events
-    for _, id, count in sorted(due):
+    until = now + round(lease * 1000)
+
+    def take(id: int) -> Delivery:
+        session.execute("claim", id=id, token=token, lease=until, owned=int(session.owned))
+        claimed.append(_read(session, id, destination, token, now))
+        return claimed[-1]
+
+    for _, id, count, key in sorted(due, key=_place):
         if claimed and count > left:
             break
+        if key is not None and _is_behind(session, number, key, id):
+            continue
+        first = take(id)
         left -= count
-        session.execute(
-            "claim", id=id, token=token, lease=now + round(lease * 1000), owned=int(session.owned)
-        )
-        claimed.append(_read(session, id, destination, token, now))
+        if key is not None:
+            for behind, more in _followers(session, number, first, min(left, together - count)):
+                take(behind)
+                left -= more
     return claimed
+
+
+def _place(row: tuple[int, int, int, str | None]) -> tuple[int, int]:
+    return row[0], row[1]
+
+
+def _is_behind(session: Session, destination: int, key: str, id: int) -> bool:
+    """Whether another of its key has to go first; then it is held, as after a lease of both ran out."""
+    values = {"destination": destination, "key": key, "id": id}
+    if session.execute("has_free_before", **values).fetchone() is None:
+        return False
+    session.execute("hold", id=id)
+    return True
+
+
+def _followers(
+    session: Session, destination: int, first: Delivery, events: int
+) -> list[tuple[int, int]]:
+    """Those held right behind it, of the same past, of so many events at most: id and events of each."""
+    found: list[tuple[int, int]] = []
+    if events <= 0:
+        return found
+    rows = session.execute("held_next", destination=destination, key=first.key, id=first.id)
+    for id, count, attempts, charged, excused in rows:
+        past = attempts > 0, charged, excused is None
+        if count > events or past != (first.attempts > 0, first.charged, first.excused is None):
+            break
+        found.append((id, count))
+        events -= count
+    return found
 
 
 def _read(session: Session, id: int, destination: str, token: int, now: int) -> Delivery:

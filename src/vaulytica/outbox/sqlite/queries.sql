@@ -34,8 +34,19 @@ WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred
 SELECT 1 FROM outbox_delivery
 WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed') LIMIT 1
 
+-- name: has_free_before
+SELECT 1 FROM outbox_delivery
+WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed') AND id < :id LIMIT 1
+
+-- name: hold
+UPDATE outbox_delivery SET state = 'held' WHERE id = :id
+
+-- name: held_next
+SELECT id, events, attempts, charged, excused FROM outbox_delivery
+WHERE destination = :destination AND key = :key AND state = 'held' AND id > :id ORDER BY id
+
 -- name: free_next_of_key
-UPDATE outbox_delivery SET state = 'fresh' WHERE id =
+UPDATE outbox_delivery SET state = CASE attempts WHEN 0 THEN 'fresh' ELSE 'deferred' END WHERE id =
 (SELECT min(id) FROM outbox_delivery WHERE destination = :destination AND key = :key AND state = 'held')
 
 -- name: idempotent
@@ -66,7 +77,7 @@ UPDATE outbox_delivery SET state = 'deferred', token = NULL, lease = NULL, owned
 WHERE destination = :destination AND state = 'claimed' AND owned = 1
 
 -- name: due
-SELECT due, id, events FROM outbox_delivery
+SELECT due, id, events, key FROM outbox_delivery
 WHERE destination = :destination AND state = :state AND due <= :now ORDER BY due, id LIMIT :most
 
 -- name: claim

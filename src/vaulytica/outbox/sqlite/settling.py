@@ -147,13 +147,21 @@ def _write(session: Session, row: Row, part: Part) -> None:
     session.execute(
         "defer",
         id=row.id,
-        state=State.DEFERRED if attempts else State.FRESH,
+        state=_state_of_deferred(session, row, attempts),
         due=row.due if untried else now + round(part.after * 1000),
         attempts=attempts,
         charged=part.charged,
         excused=None if part.excused is None else now - round(part.excused * 1000),
         tried=tried,
     )
+
+
+def _state_of_deferred(session: Session, row: Row, attempts: int) -> State:
+    if row.key is not None:
+        values = {"destination": row.destination, "key": row.key, "id": row.id}
+        if session.execute("has_free_before", **values).fetchone() is not None:
+            return State.HELD
+    return State.DEFERRED if attempts else State.FRESH
 
 
 def share_of(session: Session, batch: int) -> int:

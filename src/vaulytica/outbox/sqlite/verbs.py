@@ -85,10 +85,13 @@ class Verbs:
         lease: float = 60.0,
         *,
         only: State | None = None,
+        together: int = 0,
     ) -> Op[list[Delivery]]:
-        """What is due, of so many events in all (but one delivery at least), for `lease` seconds."""
+        """What is due, of so many events in all (but one delivery at least); see `Outbox.claim`."""
         return Op(
-            lambda session: claiming.claim(session, destination, events, lease, only),
+            lambda session: claiming.claim(
+                session, destination, events, lease, only=only, together=together
+            ),
             durable=False,  # a claim that is lost with the machine is one that nobody holds
         )
 
