@@ -104,3 +104,30 @@ def test_what_is_left_is_what_the_outbox_says(outbox: SqliteOutbox, clock: OwnCl
     assert asyncio.run(left()) == (30.0, 30.0), "as another process has put it off"
     clock.pass_by(30.0)
     assert outbox.due("siem") == {"siem": 0.0}
+
+
+def test_what_is_paused_is_not_waited_for(outbox: SqliteOutbox) -> None:
+    outbox.put(parcel("a"), ["siem"])
+    outbox.pause("siem", "by hand")
+
+    async def told() -> list[Any]:
+        these = claims(outbox.aio)
+        taken = [await these.take(100.0, 8, is_busy=False) for _ in range(3)]
+        return [*taken, await these.left(100.0)]
+
+    assert asyncio.run(told()) == [0.0, 0.0, inf, inf]
+
+
+def test_what_has_come_meanwhile_is_left_to_be_claimed(outbox: SqliteOutbox) -> None:
+    async def told() -> list[Any]:
+        these = claims(outbox.aio)
+        while these.slots.has_work(100.0):
+            await these.take(100.0, 8, is_busy=False)
+        outbox.put(parcel("a"), ["siem"])
+        wait = await these.left(100.0)
+        found = [await these.take(100.0 + wait, 8, is_busy=False) for _ in range(2)]
+        return [wait, *[ids_in(*some) for some in found if some]]
+
+    wait, *found = asyncio.run(told())
+    assert 0 < wait < 1
+    assert found == [["a"]]

@@ -15,6 +15,7 @@ from vaulytica.relay.writer import AGAIN
 
 LEASE = 60.0  # seconds; the relay extends what is under way long before that
 _MOST_EVENTS = 10_000  # of one claim
+_SOON = 0.1  # seconds
 
 
 class Claims:
@@ -74,8 +75,9 @@ class Claims:
             wait = (await self._outbox.due(self._name)).get(self._name, inf)
         except OutboxError:
             return AGAIN
-        if wait <= 0:
+        if wait <= 0:  # it came meanwhile, or is somebody else's to claim
             self.slots.see()
-        elif wait < inf:
+            return _SOON
+        if wait < inf:
             self.slots.first_due(now + wait)
         return wait

@@ -41,7 +41,9 @@ def due(session: Session, destination: str | None) -> dict[str, float]:
         every = [(session.known_destination(destination), destination)]
     for id, name in every:
         (first,) = session.execute("next_due", destination=id).fetchone()
-        if first is not None:
+        if first is None:
+            continue
+        if session.execute("is_paused", destination=id).fetchone() is None:
             found[name] = max(0, first - now) / 1000
     return found
 
