@@ -103,7 +103,7 @@ def test_a_whole_file_comes_out_as_it_was(whole: Whole, old: Path) -> None:
         assert max(one.id for one in everything(new)) > highest
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_events_in_undamaged_pages_are_there_as_they_were(
     seed: int, whole: Whole, old: Path
 ) -> None:
@@ -128,9 +128,10 @@ def test_events_in_undamaged_pages_are_there_as_they_were(
         event not in found for event, (state, _) in whole.fates.items() if state != State.DELIVERED
     )
     assert sum(made.lost.values()) == lost, "what is lost is counted, and nothing else"
+    assert made.damage or not lost
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_noise_in_any_pages(seed: int, whole: Whole, old: Path) -> None:
     """The first page, the pages' map, rows, bodies: each event that stands in an undamaged page is there."""
     rng = random.Random(seed)
@@ -203,7 +204,7 @@ def test_of_a_body_that_was_altered_nothing_is_sent_unseen(
     assert made.doubtful or made.lost
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_bits_that_have_flipped_anywhere(seed: int, whole: Whole, old: Path) -> None:
     rng = random.Random(seed)
     flip(old, [rng.randrange(len(whole.content)) for _ in range(3 ** (seed % 6))], rng)

@@ -14,7 +14,7 @@ except ModuleNotFoundError:  # the extra `compression` is not installed
 
 __all__ = ["PIECE", "checksum", "crc32", "is_as_it_was_put"]
 
-PIECE = 4096  # bytes
+PIECE = 8192  # bytes: smaller ones cost more, larger ones more events where one is damaged
 
 
 def checksum(body: bytes) -> bytes:

@@ -57,6 +57,7 @@ class Filling:
         self._now = session.now()
         self._latest = round(time.time() * 1000) + _YEAR
         self._highest = 0
+        self.damaged_batches = 0
         self._proven: set[int] = set()  # destinations whose counters are as they were written
         self._expected: dict[
             int, int
@@ -93,6 +94,7 @@ class Filling:
 
     def _add_batch(self, row: BatchRow) -> None:
         made = mended(row.body, row.crc)
+        self.damaged_batches += len(made.good) < row.events
         bound = row.bound if _BOUND.fullmatch(row.bound) else ""
         kept = min(row.kept, self._now)
         if made.doubtful:

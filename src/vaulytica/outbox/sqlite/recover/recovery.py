@@ -122,11 +122,11 @@ def _fill(session: Session, pages: Pages) -> Recovered:
         lost=filling.lost,
         doubtful=filling.doubtful,
         uncounted=filling.uncounted,
-        damage=_damage(pages, scan),
+        damage=_damage(pages, scan, filling.damaged_batches),
     )
 
 
-def _damage(pages: Pages, scan: Scan) -> list[str]:
+def _damage(pages: Pages, scan: Scan, batches: int) -> list[str]:
     damage = []
     if pages.there < pages.told:
         damage.append(f"the file is cut off: {pages.there} of {pages.told} pages are there")
@@ -135,4 +135,6 @@ def _damage(pages: Pages, scan: Scan) -> list[str]:
     if scan.damaged:
         count = len(scan.damaged)
         damage.append(f"{count} {'page of rows is' if count == 1 else 'pages of rows are'} damaged")
+    if batches:
+        damage.append(f"{batches} {'batch' if batches == 1 else 'batches'} of events lack some")
     return damage
