@@ -83,10 +83,10 @@ def test_a_read_only_disk_at_the_start(tmp_path: Path, make: Callable[..., Relay
         SqliteOutbox(folder / "outbox.db").close()
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         process = one.start(ready=False)
-        assert process.wait() == 1
+        assert process.wait() == 2
         said = process.log.read_text("utf-8").splitlines()[-1]
-        assert said.startswith(f"vaulytica: error: outbox {folder}/outbox.db")
-        assert "ead-only" in said
+        assert f": outbox: the folder {folder} cannot be written: its disk" in said
+        assert "mounted read-only" in said
 
 
 def test_a_clock_that_jumps_stalls_nothing_and_loses_nothing(
@@ -140,9 +140,9 @@ def test_a_file_that_is_damaged_at_the_start(tmp_path: Path, make: Callable[...,
     kept(one, 50)
     damage(one.outbox_path, 0)
     process = one.start(ready=False)
-    assert process.wait() == 1
+    assert process.wait() == 2
     said = process.log.read_text("utf-8").splitlines()[-1]
-    assert said.startswith(f"vaulytica: error: outbox {one.outbox_path} is damaged (")
+    assert f": outbox: {one.outbox_path} is there, and is no SQLite file" in said
     assert f"vaulytica outbox recover --outbox {one.url} --into NEW_FILE" in said
 
 

@@ -29,7 +29,7 @@ def _why_no_folder(folder: Path) -> str | None:
     if not folder.is_dir():
         return f"{folder} is no folder"
     if not os.access(folder, os.W_OK | os.X_OK):
-        return f"the folder {folder} cannot be written by user {os.geteuid()}, who runs this"
+        return f"the folder {folder} cannot be written{_by_whom(folder)}"
     return None
 
 
@@ -43,10 +43,19 @@ def _why_no_file(path: Path) -> str | None:
     if not stat.S_ISREG(mode):
         return f"{path} is no file; name one in a folder, such as {path / 'outbox.db'}"
     if not os.access(path, os.R_OK | os.W_OK):
-        return f"{path} cannot be read and written by user {os.geteuid()}, who runs this"
+        return f"{path} cannot be read and written{_by_whom(path)}"
     if not _is_sqlite(path):
-        return f"{path} is there, and is no SQLite file; take another name"
+        return (
+            f"{path} is there, and is no SQLite file; take another name, or, if it was an outbox: "
+            f"vaulytica outbox recover --outbox sqlite://{path.absolute()} --into NEW_FILE"
+        )
     return None
+
+
+def _by_whom(path: Path) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return ": its disk is mounted read-only"
+    return f" by user {os.geteuid()}, who runs this"
 
 
 def _is_sqlite(path: Path) -> bool:
