@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from support.outbox import WHY, OwnClock, ids_in, parcel, the_law
-from vaulytica.outbox.delivery import ack, bury, give_back, nak
+from vaulytica.outbox.delivery import Filter, ack, bury, give_back, nak
+from vaulytica.outbox.states import Step
 
 
 def put(outbox: Any, *ids: str, key: str = "k") -> None:
@@ -64,3 +65,23 @@ def test_after_a_lease_that_ran_out_none_goes_before_the_first(
     outbox.settle([bury(first, WHY)])
     assert ids_in(*outbox.claim("siem", 10)) == ["2"]
     the_law(outbox)
+
+
+def test_after_a_lease_that_ran_out_those_that_are_held_overtake_none_of_it(
+    outbox: Any, clock: OwnClock
+) -> None:
+    put(outbox, "1", "2", "3", "4")
+    assert len(outbox.claim("siem", lease=5.0, together=2)) == 2
+    clock.pass_by(6)
+    seen = []
+    while claimed := outbox.claim("siem", together=10):
+        seen += ids_in(*claimed)
+        outbox.settle([ack(one) for one in claimed])
+    assert seen == ["1", "2", "3", "4"]
+
+
+def test_a_part_of_a_dead_letter_that_is_replayed_waits_for_nobody(outbox: Any) -> None:
+    outbox.put(parcel("1", "2"), ["siem"], key="k")
+    outbox.settle([bury(one, WHY) for one in outbox.claim("siem")])
+    assert outbox.move(Step.REPLAY, Filter(grep='"of":"2"')).events == 1
+    assert ids_in(*outbox.claim("siem")) == ["2"]

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from support.outbox import OwnClock, everything, ids_in, parcel
 from vaulytica.outbox.delivery import Delivery, Filter, Part, Retention, Tried, Verdict
 from vaulytica.outbox.sqlite import SqliteOutbox
-from vaulytica.outbox.states import TRANSITIONS, State, Step
+from vaulytica.outbox.states import PENDING, TRANSITIONS, State, Step
 
 NAMES = ("one", "two")
 MEMORY = Path("/dev/shm")
@@ -78,6 +78,12 @@ class Law(RuleBasedStateMachine):
         for key in set(keys):
             of_key = [delivery.id for delivery in claimed if delivery.key == key]
             assert of_key == sorted(of_key)
+            between = [
+                kept.id
+                for kept in everything(self.outbox, states=PENDING, destinations=(name,))
+                if kept.key == key and of_key[0] < kept.id < of_key[-1]
+            ]
+            assert between == of_key[1:-1], "none is overtaken"
         return multiple(*claimed)
 
     @rule(delivery=consumes(claims), data=st.data())

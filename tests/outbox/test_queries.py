@@ -12,7 +12,7 @@ from vaulytica.outbox.sqlite.queries import SQL
 
 FREQUENT = (
     "due", "claim", "claimed", "extend", "held_claim", "remove", "release_batch", "remove_batch",
-    "idempotent", "has_pending_of_key", "has_free_of_key", "free_next_of_key", "has_free_before", "hold", "held_next", "expire", "disown",
+    "idempotent", "has_pending_of_key", "has_free_of_key", "free_next_of_key", "has_free_before", "has_free_behind", "hold", "held_next", "expire", "disown",
     "delivered_before", "forget_keys", "destination", "count_accepted", "count_settled", "mark",
 )  # fmt: skip
 

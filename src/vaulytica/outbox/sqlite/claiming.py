@@ -98,9 +98,11 @@ def _followers(
 ) -> list[tuple[int, int]]:
     """Those held right behind it, of the same past, of so many events at most: id and events of each."""
     found: list[tuple[int, int]] = []
-    if events <= 0:
+    values = {"destination": destination, "key": first.key, "id": first.id}
+    # One that was claimed, too, when a lease ran out, is not held yet: none may overtake it.
+    if events <= 0 or session.execute("has_free_behind", **values).fetchone() is not None:
         return found
-    rows = session.execute("held_next", destination=destination, key=first.key, id=first.id)
+    rows = session.execute("held_next", **values)
     for id, count, attempts, charged, excused in rows:
         past = attempts > 0, charged, excused is None
         if count > events or past != (first.attempts > 0, first.charged, first.excused is None):

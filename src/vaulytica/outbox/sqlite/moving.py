@@ -58,7 +58,7 @@ def _body(session: Session, row: Row) -> bytes:
 def _step(session: Session, step: Step, state: State, row: Row) -> None:
     counted = dict.fromkeys(MOVED, 0)
     if step is Step.REPLAY:
-        held = row.key is not None and has_pending_of_key(session, row.destination, row.key)
+        held = row.key is not None and has_pending_of_key(session, row.destination, row.key, row.id)
         to = State.HELD if held else State.FRESH
         session.execute("replay", id=row.id, state=to, now=session.now())
         counted["replayed"] = row.events

@@ -140,7 +140,8 @@ def add_delivery(session: Session, *, key: str | None, destination: int, **value
     return cursor.lastrowid
 
 
-def has_pending_of_key(session: Session, destination: int, key: str) -> bool:
-    """Whether anything of the key is still to be delivered."""
-    found = session.execute("has_pending_of_key", destination=destination, key=key).fetchone()
+def has_pending_of_key(session: Session, destination: int, key: str, but: int = 0) -> bool:
+    """Whether anything of the key is still to be delivered, `but` for that delivery."""
+    values = {"destination": destination, "key": key, "id": but}
+    found = session.execute("has_pending_of_key", **values).fetchone()
     return found is not None

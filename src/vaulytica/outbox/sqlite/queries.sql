@@ -28,7 +28,7 @@ UPDATE outbox_destination SET accepted = accepted + :events, proof = proof + :ev
 
 -- name: has_pending_of_key
 SELECT 1 FROM outbox_delivery
-WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed', 'held') LIMIT 1
+WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed', 'held') AND id <> :id LIMIT 1
 
 -- name: has_free_of_key
 SELECT 1 FROM outbox_delivery
@@ -37,6 +37,10 @@ WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred
 -- name: has_free_before
 SELECT 1 FROM outbox_delivery
 WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed') AND id < :id LIMIT 1
+
+-- name: has_free_behind
+SELECT 1 FROM outbox_delivery
+WHERE destination = :destination AND key = :key AND state IN ('fresh', 'deferred', 'claimed') AND id > :id LIMIT 1
 
 -- name: hold
 UPDATE outbox_delivery SET state = 'held' WHERE id = :id
