@@ -15,9 +15,11 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 # An IPv6 address, perhaps with a zone, and a port: urlsplit lets other text stand beside the brackets.
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._~%-]+)?\](:[0-9]*)?")
-_CREDENTIAL_NAME = re.compile(
-    r"auth|token|key|secret|pass|pwd|cookie|sig|credential|jwt|session", re.IGNORECASE
+CREDENTIAL_WORDS = (
+    *("auth", "token", "key", "secret", "pass", "pwd"),
+    *("cookie", "sig", "credential", "jwt", "session"),
 )
+_CREDENTIAL_NAME = re.compile("|".join(CREDENTIAL_WORDS), re.IGNORECASE)
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 # Python's codec is of 2003, and would lead to another host than browsers (IDNA 2008) do.
 _IDNA_DIFFERS = frozenset("ßς\u200c\u200d")

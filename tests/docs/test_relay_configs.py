@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from support.docs.pages import Block, all_pages
-from vaulytica.relay.config import RelayConfig
+from vaulytica.cli.schema import config_schema
 
-VALIDATOR = jsonschema.Draft202012Validator(RelayConfig.model_json_schema())
+VALIDATOR = jsonschema.Draft202012Validator(config_schema())
 CONFIGS = [
     pytest.param(block, id=page.where(block.line))
     for page in all_pages()

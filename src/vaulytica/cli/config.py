@@ -42,12 +42,7 @@ def schema() -> int:
     """Print the JSON Schema of config files, for editors."""
     import json
 
-    from vaulytica.relay.config import RelayConfig
+    from vaulytica.cli.schema import config_schema
 
-    made = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **RelayConfig.model_json_schema(),
-        "title": "Vaulytica relay",
-    }
-    line(json.dumps(made, indent=2))
+    line(json.dumps(config_schema(), indent=2))
     return 0

@@ -150,15 +150,16 @@ class Document:
         return parsed
 
     def _yaml(self) -> Any:
-        from vaulytica.cli.yaml_tree import Unreadable, loaded
+        from vaulytica.cli.yaml_tree import Unreadable, composed, said_by
 
         try:
-            parsed, self._node = loaded(self.text)
+            self._node = composed(self.text)
+            if self._node is None:
+                return None
+            self._refuse_twice(self._node)
+            return said_by(self._node)
         except Unreadable as error:
             raise self._unreadable(str(error), error.place) from None
-        if self._node is not None:
-            self._refuse_twice(self._node)
-        return parsed
 
     def _refuse_twice(self, node: yaml.Node) -> None:
         from vaulytica.cli.faults import refused

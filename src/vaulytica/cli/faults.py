@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 Complain = Callable[[tuple["Key", ...], str], None]
 """Told what is wrong, by the keys that lead to the setting; whoever reads on leaves it out."""
 
+_INNER = re.compile(r"([.\[][\w.\[\]-]*)[: ]\s*(.*)")
 _LONGEST = 64  # characters of a name that somebody has made up
 
 
@@ -72,8 +74,8 @@ def of(keys: Sequence[Key], what: str) -> str:
     for at in range(len(keys)):
         name = _dotted(keys[at:])
         rest = what.removeprefix(name)
-        if rest != what and rest[:1] in (".", "["):  # of something in it
-            return f"{named(keys)}{rest}"
+        if rest != what and (inner := _INNER.match(rest)):
+            return f"{named(keys)}{inner[1]}: {inner[2]}"
         if rest != what and rest[:1] in (":", " "):
             what = rest.lstrip(": ")
             break

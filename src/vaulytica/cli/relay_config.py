@@ -82,7 +82,10 @@ class _Reading:
 
     def relay(self) -> RelayConfig | None:
         """The model, if it can be built of what is right."""
-        tree = self._model(RelayConfig, self._document.parsed, ())
+        parsed = dict(self._document.parsed)
+        if isinstance(parsed.get("$schema"), str):  # by which an editor finds what may stand here
+            del parsed["$schema"]
+        tree = self._model(RelayConfig, parsed, ())
         absent = set()
         if "outbox" in tree:
             given = tree["outbox"]

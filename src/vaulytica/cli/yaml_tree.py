@@ -25,6 +25,7 @@ _NUMBERS = (f"{_OF}int", f"{_OF}float")
 _USELESS = tuple(f"{_OF}{kind}" for kind in ("binary", "set", "omap", "pairs"))
 _HINTS = {
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+    "found a tab character that violates indentation": "a tab; indent with spaces",
     "but found another document": "a second document begins (---); a config is one",
     "mapping values are not allowed in this context": (
         "a colon where none may be: the indentation is wrong, or a text that holds ': ' has no quotes"
@@ -40,14 +41,11 @@ class Unreadable(ValueError):
         self.place = place
 
 
-def loaded(text: str) -> tuple[Any, yaml.Node | None]:
-    """What the text says, and the tree of it; raises `Unreadable`."""
-    node = composed(text)
-    if node is None:
-        return None, None
+def said_by(node: yaml.Node) -> Any:
+    """What a tree says; raises `Unreadable`. What is merged into a mapping is then in the tree, before its own."""
     loader = _loader()("")
     try:
-        return loader.construct_document(node), node
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error) from None
     except RecursionError:
@@ -64,7 +62,9 @@ def composed(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error) from None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position] if isinstance(error.character, str) else ""
+        before = text[: error.position]
+        if not isinstance(error.character, str):  # libyaml counts bytes
+            before = text.encode()[: error.position].decode("utf-8", "replace")
         place = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise Unreadable("a character that YAML does not allow", place) from None
     if node is not None:
@@ -90,7 +90,7 @@ def twice(root: yaml.Node) -> list[tuple[str, Place, Place]]:
 def child(node: yaml.Node, key: str | int) -> tuple[yaml.Mark, yaml.Node] | None:
     """Where a key or an item stands, and what is there."""
     if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
+        for name, value in reversed(node.value):  # a mapping's own win over what is merged into it
             if getattr(name, "value", None) == str(key) or _is(name, key):
                 return name.start_mark, value
     elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):

@@ -21,7 +21,7 @@ class WebhookFormat(StrEnum):
 
 
 FORMAT_ALIASES = {"generic": "json", "splunk": "splunk_hec", "elasticsearch": "elastic"}
-_INNER_NAMES = ("template", "structured", "function")  # of custom's formats
+INNER_NAMES = ("template", "structured", "function")  # of custom's formats
 
 
 def known_format(value: str) -> str:
@@ -30,8 +30,8 @@ def known_format(value: str) -> str:
     name = FORMAT_ALIASES.get(name, name)
     if name in list(WebhookFormat):
         return WebhookFormat(name)
-    if name not in FORMATS or name in _INNER_NAMES:
+    if name not in FORMATS or name in INNER_NAMES:
         names = [*WebhookFormat, *FORMAT_ALIASES, *FORMATS.names()]
-        known = dict.fromkeys(name for name in names if name not in _INNER_NAMES)
+        known = dict.fromkeys(name for name in names if name not in INNER_NAMES)
         raise ValueError(f"unknown format; known are {', '.join(known)}{did_you_mean(name, known)}")
     return name

@@ -13,6 +13,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 def _size(value: Any) -> Any:
     """`10GiB`, `512M` or a number of bytes; units are powers of 1024."""
+    if isinstance(value, bool):
+        raise ValueError("is a number of bytes, or one with a unit, such as 10GiB")  # noqa: TRY004 - see pydantic
     if not isinstance(value, str):
         return value
     found = _SIZE.fullmatch(value.strip())

@@ -25,6 +25,23 @@ class WebhookAuthType(StrEnum):
 
 ALIASES = {"bearer": "bearer_token", "basic": "basic_auth", "hmac": "hmac_sha256"}
 
+# What a type's credentials are made of, and nothing can be instead. OAuth2's clients have several ways.
+AUTH_NEEDS: dict[str, tuple[str, ...]] = {
+    WebhookAuthType.NONE: (),
+    WebhookAuthType.API_KEY: ("api_key",),
+    WebhookAuthType.BEARER_TOKEN: ("bearer_token",),
+    WebhookAuthType.BASIC_AUTH: ("username", "password"),
+    WebhookAuthType.DIGEST: ("username", "password"),
+    WebhookAuthType.HEADERS: ("auth_headers",),
+    WebhookAuthType.HMAC_SHA256: ("hmac_secret",),
+    WebhookAuthType.STANDARD_WEBHOOKS: ("hmac_secret",),
+    WebhookAuthType.GITHUB: ("hmac_secret",),
+    WebhookAuthType.STRIPE: ("hmac_secret",),
+    WebhookAuthType.SLACK: ("hmac_secret",),
+    WebhookAuthType.AWS_SIGV4: ("aws_access_key_id", "aws_secret_access_key", "aws_region"),
+    WebhookAuthType.OAUTH2: (),
+}
+
 # For each type its settings, and what its scheme's class calls them. Where several types fit the
 # settings given and none is named, the first of them is meant.
 AUTH_SETTINGS: dict[str, dict[str, str]] = {
