@@ -6,6 +6,7 @@ import signal
 import time
 
 from support.relay import wait_until
+from vaulytica.cli.relay_config import checked_relay
 
 BATCH = {"format": "json", "batch": {"as": "ndjson", "max_events": 20}, "concurrency": 2}
 
@@ -92,3 +93,27 @@ def test_it_listens_elsewhere_after_a_reload(relay, sink):
     one.write(new)
     one.wait_for("reloaded")
     assert one.get("/metrics")[0] == 200
+
+
+def test_a_reload_says_all_that_is_wrong_in_the_words_of_the_check(relay, sink):
+    a = sink()
+    one = relay({"a": {"url": a.url, **BATCH}})
+    wrong = {
+        "outbox": f"sqlite://{one.folder}/other.db",
+        "intake": {"listen": "192.0.2.1:0", "tokens": ["env:NOT_SET_AT_ALL"]},
+        "destinations": {"a": {"url": a.url, "formt": "json", "auth": {"auth_type": "apikey"}}},
+    }
+    one.write(wrong)
+    one.signal(signal.SIGHUP)
+    one.wait_for("config refused")
+    wait_until(lambda: len(one.said("config refused")) >= 5, "all of them")
+    _, lines = checked_relay(one.path)
+    said = list(dict.fromkeys(line["why"] for line in one.said("config refused")))
+    # That an outbox cannot be changed while a relay runs is no fault of the file.
+    assert [line for line in said if ": outbox: " not in line] == lines
+    assert next(line for line in said if ": outbox: " in line).endswith(
+        "outbox: a relay cannot change it while it runs; restart it"
+    )
+    one.put(ids(10), ["a"])
+    one.wait_delivered()
+    assert not one.said("reloaded")
