@@ -55,6 +55,7 @@ WHOLE = [
     ("a: 'x\n", "2:1: does not parse: "),
     ("a: \x07\n", "1:4: does not parse: a character that YAML does not allow"),
     ("a: 1\n---\nb: 2\n", "2:1: does not parse: a second document begins (---); a config is one"),
+    ("a: @b\n", "1:4: does not parse: a character with which no text begins, such as @"),
     ("a: *b\n", "1:4: does not parse: found undefined alias"),
     ("a: &a [*a]\n", "1:4: does not parse: an alias stands for what it is in"),
     ("a: !!python/object:os.system x\n", "1:4: does not parse: could not determine a constructor"),

@@ -25,6 +25,9 @@ _NUMBERS = (f"{_OF}int", f"{_OF}float")
 _USELESS = tuple(f"{_OF}{kind}" for kind in ("binary", "set", "omap", "pairs"))
 _HINTS = {
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+    "found character that cannot start any token": (
+        "a character with which no text begins, such as @, ` or a tab; put it in quotes"
+    ),
     "found a tab character that violates indentation": "a tab; indent with spaces",
     "but found another document": "a second document begins (---); a config is one",
     "mapping values are not allowed in this context": (
