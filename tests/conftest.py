@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-# A shared machine may stall at any moment: no example fails by being slow once.
+# The same examples in each run, so that what fails is due to the change at hand; and a shared machine may
+# stall at any moment, so no example fails by being slow once. `pytest --hypothesis-profile explore` looks for
+# new ones.
 settings.register_profile(
-    "steady", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    "steady",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "explore",
+    derandomize=False,
+    deadline=None,
+    max_examples=1000,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")

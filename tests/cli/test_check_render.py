@@ -80,7 +80,7 @@ def wire():
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1], got
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def test_a_config_file_without_end(start):
     process = start(
         "render", "--config", ZERO, before=("sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh")
     )
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err == b"vaulytica: error: /dev/zero is over 16777216 bytes\n"
 

@@ -159,7 +159,7 @@ def test_asked_on_the_terminal(start, receiver, events):
     while b"--api-key: " not in shown:
         shown += os.read(controller, 1024)
     os.write(controller, f"{CANARY}\n".encode())
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     shown += os.read(controller, 4096)
     os.close(controller)
     os.close(terminal)

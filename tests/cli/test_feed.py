@@ -17,7 +17,7 @@ def one(n: int) -> Chunk:
 
 
 async def next_of(feed: Feed):
-    return await asyncio.wait_for(anext(feed, None), 5)
+    return await asyncio.wait_for(anext(feed, None), 60)
 
 
 def test_the_feed_ends_whenever_its_reader_does():
@@ -30,7 +30,7 @@ def test_the_feed_ends_whenever_its_reader_does():
 
     async def main() -> None:
         for n in range(300):
-            assert await asyncio.wait_for(take_all(n % 13), 5) == n % 13
+            assert await asyncio.wait_for(take_all(n % 13), 60) == n % 13
 
     asyncio.run(main())
 
@@ -77,7 +77,7 @@ def test_no_reader_and_no_waiter_miss_each_other():
     async def main() -> None:
         for seed in range(200):
             count = seed % 11
-            assert await asyncio.wait_for(take_all(count, seed), 5) == list(range(count))
+            assert await asyncio.wait_for(take_all(count, seed), 60) == list(range(count))
 
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)

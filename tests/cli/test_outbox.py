@@ -117,7 +117,7 @@ def test_a_replay_can_be_paused_and_goes_on(start: Cli, vaulytica: Cli, url: str
         while not outbox.counts()["siem"].replayed:
             assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"paused: " in err
     (done,) = of_siem(url, "replayed")

@@ -39,7 +39,7 @@ def post(url, body, **headers):
 
 def stopped(process):
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"Traceback" not in err
     assert CANARY.encode() not in out + err
@@ -129,6 +129,6 @@ def test_whoever_reads_us_is_gone(receive):
     process.stdout.close()
     process.stdout = None
     post(url, b"{}")
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == b""

@@ -37,7 +37,7 @@ def post(url, body, **headers):
 
 def stopped(process):
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"Traceback" not in err
     assert CANARY.encode() not in out + err

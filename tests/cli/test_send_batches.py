@@ -126,7 +126,7 @@ def test_a_terminal_shows_the_progress(tmp_path, start, receiver):
             break
         seen += piece
     os.close(ours)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     text = seen.decode()
     for word in ("delivered", "events/s", "in flight", "retries"):
         assert word in text
@@ -138,12 +138,12 @@ def test_an_interrupted_send_accounts_for_every_event_it_read(start, tmp_path, m
             *("send", many, "--url", receiver.url, "--batch-as", "array", "--batch-events", 50),
             *("--concurrency", 2, "--json", "--report", tmp_path / "report"),
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(receiver._server._connections) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     summary = json.loads(out)
     assert process.returncode == 1
     assert summary["interrupted"] is True

@@ -13,7 +13,7 @@ def closed(start):
 
     def run(redirections, *arguments):
         process = start(*arguments, before=("sh", "-c", f'exec "$@" {redirections}', "sh"))
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=60)
         return process.returncode, out.decode(), err.decode()
 
     return run

@@ -123,7 +123,7 @@ def test_no_input_from_a_terminal(start):
     controller, terminal = pty.openpty()
     process = start("send", "--url", HERE, stdin=terminal)
     os.close(terminal)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     os.close(controller)
     assert process.returncode == 2
     assert b"no input" in err
@@ -133,7 +133,7 @@ def test_whoever_reads_us_is_gone(start, receiver):
     process = start("demo", "--formats", "--json")
     process.stdout.close()
     process.stdout = None
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == b""
 
@@ -142,7 +142,7 @@ def test_ctrl_c_at_any_time(start, receiver):
     receiver.delay = 5
     process = start("check", "--url", receiver.url)
     process.send_signal(signal.SIGTERM) if process.poll() is None else None
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode in (1, -signal.SIGTERM)  # before Python listens, the signal kills
     assert b"Traceback" not in err
 

@@ -110,12 +110,12 @@ def test_many_threads_make_it_anew_once() -> None:
     ready = threading.Barrier(8)
 
     def work() -> None:
-        ready.wait(20)
+        ready.wait(60)
         Canned(Response(200)).run(auth.flow(REQUEST, 0.0))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert makes[0] == 2

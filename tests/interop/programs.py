@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from support.ports import free_port
 
 _UP_WITHIN = 60.0  # seconds
 _HERE = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy
@@ -36,14 +37,6 @@ def asked(url: str, body: Any = None, method: str | None = None) -> Any:
     status, answer = ask(url, body, method)
     assert 200 <= status < 300, (url, status, answer[:500])
     return json.loads(answer)
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def test_what_comes_while_one_is_under_way_goes_together() -> None:
     waiting(commit, 8)
     slow.let.release(2)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert slow.groups == [1, 8]
     assert sorted(results) == list(range(9))
 
@@ -90,8 +90,8 @@ def test_one_that_is_interrupted_while_it_waits_is_not_done_and_stops_nobody(
     last.start()
     waiting(commit, 1)
     slow.let.release(2)
-    first.join(10)
-    last.join(10)
+    first.join(60)
+    last.join(60)
     assert done == ["first", "last"]
 
 

@@ -69,7 +69,7 @@ def test_a_receiver_that_is_killed_in_the_midst_of_an_answer(
         Ledger(one).drained()
     finally:
         over.set()
-        again_and_again.join(20)
+        again_and_again.join(60)
     stopped(one)
     told, untold = Counter[str](), Counter[str]()
     for line in taken.read_text().splitlines():

@@ -15,7 +15,8 @@ import pytest
 
 from support.intake import TOKEN, Intake
 from support.outbox import the_law
-from support.sources import free_port, process, store, until_it_listens
+from support.ports import free_port
+from support.sources import process, store, until_it_listens
 
 KILLS = 12
 
@@ -139,7 +140,7 @@ def test_kill_while_a_file_is_followed(tmp_path: Path) -> None:
             time.sleep(chance.uniform(0.5, 1.2))
             if kill == KILLS - 1:
                 over.set()
-                writer.join(20)
+                writer.join(60)
                 behind = store(tmp_path)
                 assert_each_once(behind, writer.lines)
                 behind.outbox.close()

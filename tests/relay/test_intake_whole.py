@@ -138,5 +138,5 @@ def test_standard_input(sink: Callable[..., Sink], tmp_path: Path, by_option: bo
         process.stdin.close()
         wait_until(lambda: len(one.taken) == 1000, "all are delivered")
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert set(one.taken) == set(ids)

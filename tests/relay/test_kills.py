@@ -101,7 +101,7 @@ def test_while_events_are_accepted(tmp_path: Path) -> None:
         one.start()
         over.set()
         for client in clients:
-            client.join(30)
+            client.join(60)
             assert client.failure is None
         accepted = {name for client in clients for name in client.accepted}
         assert accepted == {name for client in clients for name in client.offered}
@@ -254,7 +254,7 @@ def test_while_a_file_is_followed(tmp_path: Path) -> None:
             process.kill()
             ledger.after_kill()
         over.set()
-        logger.join(10)
+        logger.join(60)
         one.start()
         with SqliteOutbox(one.outbox_path) as outbox:
             until(

@@ -66,12 +66,10 @@ def test_ctrl_c_ends_the_call(
         time.sleep(0.05)  # into the read of the answer, or the wait before the retry
         program.send_signal(signal.SIGINT)
         sent_at = time.monotonic()
-        output = program.communicate(timeout=30)[0]
+        output = program.communicate(timeout=60)[0]
     finally:
         program.kill()
         program.stdout.close()
-    assert time.monotonic() - sent_at < 30, (
-        "the time-out, and the wait before a retry, take a minute"
-    )
+    assert time.monotonic() - sent_at < 5
     assert output.removeprefix("first\n") == "interrupted\n"
     assert program.returncode == 0

@@ -17,6 +17,7 @@ import yaml
 from support.nursery import Born, Nursery, until
 from support.outbox import everything
 from support.places import ENVIRONMENT, Place, names_in
+from support.ports import free_port
 from vaulytica.outbox.delivery import Counts
 from vaulytica.outbox.sqlite import SqliteOutbox, schema
 
@@ -29,7 +30,7 @@ class Relay:
         self.outbox_path = folder / "outbox.db"
         self.url = f"sqlite://{self.outbox_path}"
         self.path = folder / "relay.yaml"
-        self.port = _free_port()
+        self.port = free_port()
         self.clock: Path | None = None
         self.next_schema = False
         self.nursery = Nursery(folder, **ENVIRONMENT)
@@ -209,8 +210,3 @@ class Ledger:
 def _names(outbox: SqliteOutbox, destination: str, *states: str) -> set[str]:
     rows = everything(outbox, destinations=(destination,), states=states)
     return {name for row in rows for name in names_in(row.body.decode())}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

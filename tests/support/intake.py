@@ -81,7 +81,7 @@ class Intake:
         self.listen(self._wanted)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     def listen(self, port: int) -> None:
         self.socket = socket.create_server(("127.0.0.1", port), backlog=1024)
@@ -108,7 +108,7 @@ class Intake:
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
         self.outbox.close()
 
     # --- The client.

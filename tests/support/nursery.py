@@ -126,7 +126,7 @@ class Born:
     def said(self, text: str) -> bool:
         return self.log.exists() and text in self.log.read_text("utf-8")
 
-    def until(self, text: str, seconds: float = 30.0) -> None:
+    def until(self, text: str, seconds: float = 60.0) -> None:
         """Wait until that is in the log."""
         end = time.monotonic() + seconds
         while not self.said(text):
@@ -177,7 +177,7 @@ class Nursery:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(60)
         self._process.stdout.close()
 
     def __enter__(self) -> Self:

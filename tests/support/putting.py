@@ -28,7 +28,7 @@ class Client(threading.Thread):
         over: threading.Event,
         *,
         pause: float = 0.0,
-        patience: float = 20.0,
+        patience: float = 60.0,
     ) -> None:
         super().__init__(daemon=True)
         self.me, self.port, self.over = name, port, over

@@ -32,7 +32,7 @@ class Running:
         self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._begun.wait(20)
+        assert self._begun.wait(60)
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -54,10 +54,10 @@ class Running:
         self.join()
 
     def join(self) -> None:
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
-    def until(self, count: int, seconds: float = 20.0) -> list[dict[str, Any]]:
+    def until(self, count: int, seconds: float = 60.0) -> list[dict[str, Any]]:
         """Wait for so many events; those that are kept."""
         end = time.monotonic() + seconds
         while len(kept := self.behind.kept()) < count and time.monotonic() < end:
@@ -83,7 +83,7 @@ def store(path: Path) -> Intake:
     return Intake(path, IntakeSettings())
 
 
-def wait_for(what: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not come about"
@@ -106,13 +106,8 @@ def process(*args: Any) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 def until_it_listens(port: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

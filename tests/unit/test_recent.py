@@ -107,11 +107,11 @@ def test_a_source_waits_for_lanes_that_take_and_not_for_those_that_do_not() -> N
             await asyncio.sleep(0.01)
             assert not turn.done()
         recent.read(bodies[4][0], 0)
-        await asyncio.wait_for(turn, 5)
+        await asyncio.wait_for(turn, 60)
 
         for body, lines in bodies[:5]:
             recent.keep(body, lines, 1)
-        await asyncio.wait_for(recent.turn(), 5)  # a moment, for nobody takes
+        await asyncio.wait_for(recent.turn(), 60)  # a moment, for nobody takes
         began = time.monotonic()
         for _ in range(100):
             await recent.turn()

@@ -79,7 +79,7 @@ class Shell:
         if process is None:
             raise ValueError("nothing runs in the background")
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
         self._background = None
         return (self._printed + rest).decode(), process.returncode
 
