@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.intake import Intake
-from support.sources import running, wait_for
+from support.sources import connected, running, wait_for
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.relay.accept import Full
 from vaulytica.relay.intake import sources
@@ -134,14 +134,6 @@ def socket_settings(tmp_path: Path, **more: Any) -> tuple[IntakeSettings, str]:
     return IntakeSettings(
         socket={"path": path, **more} if more else path, tokens=["fake-token"]
     ), path
-
-
-def connected(path: str) -> socket.socket:
-    wait_for(lambda: Path(path).exists() and os.access(path, os.W_OK))
-    client = socket.socket(socket.AF_UNIX)
-    client.settimeout(10)
-    client.connect(path)
-    return client
 
 
 def test_lines_over_a_socket_are_taken_as_they_come_and_answered_at_their_end(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from support.relay import RelayProcess, Sink, wait_until
+from support.sources import connected
 
 LINE = '{"type":"t","data":{"id":"%s"}}\n'
 
@@ -25,9 +25,7 @@ def lines(name: str, count: int) -> tuple[list[str], bytes]:
 
 
 def through_socket(path: Path, body: bytes) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(20)
-        client.connect(str(path))
+    with connected(path) as client:
         client.sendall(body)
         client.shutdown(socket.SHUT_WR)
         answer: dict[str, Any] = json.loads(client.makefile("rb").read())
@@ -57,7 +55,6 @@ def test_by_file_and_socket_over_a_kill(
             file.write(text)
         expected += ids
         ids, text = lines(f"socket{turn}", 500)
-        wait_until(lambda: path.exists() and os.access(path, os.W_OK), "the socket")
         assert through_socket(path, text) == {"accepted": 500, "unreadable": 0}
         expected += ids
         wait_until(lambda: is_known(process, log), "the file is seen")
@@ -80,10 +77,7 @@ def test_a_reload_cuts_no_stream(
     process = relay(
         {"one": {"url": one.url}}, intake={"listen": "127.0.0.1:0", "socket": str(path)}
     )
-    wait_until(path.exists, "the socket")
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(20)
-        client.connect(str(path))
+    with connected(path) as client:
         client.sendall((LINE % "before").encode())
         destinations = {"one": {"url": one.url}, "two": {"url": two.url}}
         process.write({**process.config, "destinations": destinations})

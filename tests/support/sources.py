@@ -106,6 +106,14 @@ def process(*args: Any) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
+def connected(path: Path | str) -> socket.socket:
+    """To a socket in the file system, once somebody listens there."""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(60)
+    wait_for(lambda: client.connect_ex(str(path)) == 0)
+    return client
+
+
 def until_it_listens(port: int) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
