@@ -95,8 +95,8 @@ def test_the_guide_says_how_templates_are_bounded() -> None:
     turns, size = (f"{limit:,}".replace(",", " ") for limit in (bounds.MAX_TURNS, bounds.MAX_SIZE))
 
     assert (
-        f"One rendering may take {bounds.MAX_SECONDS:g} second, {turns} turns of loops and calls, "
-        f"and values of {size} characters and items each."
+        f"One rendering may take {bounds.MAX_SECONDS:g} second of its thread's CPU time, "
+        f"{turns} turns of loops and calls, and values of {size} characters and items each."
     ) in read("docs/WEBHOOK_GUIDE.md")
 
 
