@@ -15,10 +15,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    "explore",
-    derandomize=False,
-    deadline=None,
-    max_examples=1000,
-    suppress_health_check=[HealthCheck.too_slow],
+    "explore", settings.get_profile("steady"), derandomize=False, max_examples=1000
 )
 settings.load_profile("steady")

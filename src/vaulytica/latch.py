@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from weakref import WeakSet
+
+from vaulytica.forks import heed_forks
 
 
 class Latch:
@@ -12,7 +12,7 @@ class Latch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        _ALIVE.add(self)
+        heed_forks(self)
 
     def take(self) -> bool:
         """Whether it is ours to do: false where another thread is at it. It never waits."""
@@ -23,18 +23,6 @@ class Latch:
         if self._lock.locked():
             self._lock.release()
 
-    def renew(self) -> None:
+    def forked(self) -> None:
         """In a forked child: whatever the parent's threads were at, they are not at it here."""
         self._lock = threading.Lock()
-
-
-_ALIVE: WeakSet[Latch] = WeakSet()
-
-
-def _renew_all() -> None:
-    for latch in list(_ALIVE):
-        latch.renew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_all)

@@ -36,9 +36,8 @@ def wrong_kinds(model: type[BaseModel], settings: Mapping[str, Any]) -> list[tup
 
 def _wrong(annotation: Any, metadata: list[Any], value: object) -> str | None:
     leaves = [*_leaves(annotation), *metadata]
-    if any(
-        isinstance(leaf, BeforeValidator) for leaf in leaves
-    ):  # it reads more than its type says
+    reads_more = any(isinstance(leaf, BeforeValidator) for leaf in leaves)  # than its type says
+    if reads_more:
         return None
     kinds = {leaf for leaf in leaves if isinstance(leaf, type)} - {type(None)}
     hint = ", without quotes" if isinstance(value, str) else ""

@@ -41,18 +41,6 @@ def read_relay(path: Path, *, running: RelayConfig | None = None) -> RelayConfig
     return config
 
 
-def outbox_of(path: Path) -> str:
-    """The URL of the outbox that a relay's config names; what else is in it may be wrong, or have no secrets here."""
-    document = Document(path)
-    given = document.parsed.get("outbox")
-    if not isinstance(given, str):
-        raise document.error("has no outbox; a relay's config names one", ("outbox",))
-    try:
-        return dereferenced(given, "outbox", base=path.parent)
-    except WebhookConfigError as error:
-        raise document.error(str(error), ("outbox",)) from None
-
-
 def checked_relay(
     path: Path, *, running: RelayConfig | None = None, elsewhere: bool = False
 ) -> tuple[RelayConfig | None, list[str]]:
@@ -95,7 +83,9 @@ class _Reading:
             tree["destinations"] = self._destinations(given)
         elif given is not None:
             self.faults(("destinations",), "destinations must be a mapping")
-        return self._whole(tree, absent) or self._whole(tree, absent)
+        whole = self._whole(tree, absent)
+        # Once more without the sections that are wrong: to see how the others go together.
+        return self._whole(tree, absent) if whole is None else whole
 
     def _whole(self, tree: dict[str, Any], absent: set[str]) -> RelayConfig | None:
         """The model; sections that are wrong are taken out of the tree, so that the others can be looked at."""
@@ -166,18 +156,22 @@ class _Reading:
         self, settings: dict[str, Any], keys: tuple[Key, ...], absent: set[str]
     ) -> DestinationSettings | None:
         """The model. What is wrong with one setting is left out once, to see how the others go together."""
-        for left in (settings, None):
-            try:
-                return DestinationSettings(**(left or settings))
-            except WebhookConfigError as error:
-                self._say(error, DestinationSettings, keys, absent)
-                bad = {more[0] for more, _ in error.problems if more}
-                known = set(names_of(DestinationSettings))
-                said = {str(key) for key in self.faults.says_in(keys)}
-                if left is None or not bad or bad & _LEANED_ON or said - known:
-                    break
-                settings = {name: settings[name] for name in settings if name not in bad}
-                absent = absent | {str(name) for name in bad}
+        try:
+            return DestinationSettings(**settings)
+        except WebhookConfigError as error:
+            self._say(error, DestinationSettings, keys, absent)
+            bad = {str(more[0]) for more, _ in error.problems if more}
+        misspelt = {str(key) for key in self.faults.says_in(keys)} - {
+            *names_of(DestinationSettings)
+        }
+        if not bad or bad & _LEANED_ON or misspelt:
+            return None
+        try:
+            return DestinationSettings(
+                **{name: given for name, given in settings.items() if name not in bad}
+            )
+        except WebhookConfigError as error:
+            self._say(error, DestinationSettings, keys, absent | bad)
         return None
 
     def _say(

@@ -8,12 +8,10 @@ is room again. Nothing is ever raised into the program.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import sys
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ from itertools import islice
 from pydantic import SecretStr
 
 from vaulytica.errors import WebhookConfigError, one_line
+from vaulytica.forks import heed_forks
 from vaulytica.integrations.log_records import line_of
 from vaulytica.integrations.log_shipping import (
     HttpShipper,
@@ -39,8 +38,6 @@ _MOST_EVENTS, _MOST_BYTES = 500, 2 * 1024 * 1024  # of one batch
 _FIRST, _LONGEST = 0.5, 30.0  # seconds until the next try
 _DROPPED = "log_records_dropped"
 _OWN = "vaulytica.integrations.logging"
-
-_handlers: weakref.WeakSet[VaulyticaHandler] = weakref.WeakSet()
 
 
 class VaulyticaHandler(logging.Handler):
@@ -71,7 +68,7 @@ class VaulyticaHandler(logging.Handler):
         self._type, self._source = type, source
         self._capacity, self._linger, self._close_timeout = capacity, linger, close_timeout
         self._begin()
-        _handlers.add(self)
+        heed_forks(self)
 
     def _begin(self) -> None:
         """What a process has of its own."""
@@ -81,6 +78,11 @@ class VaulyticaHandler(logging.Handler):
         self._changed = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
         self._hurry = self._stopped = self._complained = False
+
+    def forked(self) -> None:
+        """In a child: what waited is the parent's to send; it begins with nothing, and a thread of its own."""
+        self._begin()
+        self._shipper.forked()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Have it sent soon; a record of the sending itself is not."""
@@ -256,14 +258,3 @@ def _shipper(
     if isinstance(token, str):
         token = SecretRef(token) if is_reference(token) else SecretStr(token)
     return HttpShipper(url or "", token, timeout)
-
-
-def _after_fork() -> None:
-    """What waited is the parent's to send; a child begins with nothing, and with a thread of its own."""
-    for handler in list(_handlers):
-        handler._begin()  # noqa: SLF001 - of this file
-        handler._shipper.forked()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

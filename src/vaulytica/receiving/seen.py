@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakSet
 
 from vaulytica.errors import WebhookConfigError
+from vaulytica.forks import heed_forks, keep_for_ever
 
 if TYPE_CHECKING:
     import sqlite3
@@ -65,7 +64,7 @@ class MemorySeenIds:
         self._entries: dict[str, tuple[float, str | None]] = {}  # until, and whose; None: done
         self._ends: list[tuple[float, str]] = []  # a heap; what changed since stays for a while
         self._lock = threading.Lock()
-        _ALIVE.add(self)
+        heed_forks(self)
 
     def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; `SeenIdsFull` where there is no room."""
@@ -122,7 +121,7 @@ class SQLiteSeenIds:
         self._clock = clock
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = _opened(self._path)
-        _ALIVE.add(self)
+        heed_forks(self)
 
     def claim(self, id: str, token: str, until: float) -> Seen:
         """See `SeenIds`; one statement decides, also between processes."""
@@ -155,7 +154,7 @@ class SQLiteSeenIds:
 
     def forked(self) -> None:
         """In a forked child: the connection is the parent's, and must be neither used nor closed."""
-        _LEFT.append(self._database)
+        keep_for_ever(self._database)
         self._database, self._lock = None, threading.Lock()
 
     def _of_this_process(self) -> sqlite3.Connection:
@@ -187,16 +186,3 @@ def _opened(path: str) -> sqlite3.Connection:
         database.close()
         raise WebhookConfigError(f"seen ids: cannot use {path}: {error}") from None
     return database
-
-
-_ALIVE: WeakSet[MemorySeenIds | SQLiteSeenIds] = WeakSet()
-_LEFT: list[object] = []  # connections of parents, kept for ever
-
-
-def _all_forked() -> None:
-    for store in list(_ALIVE):
-        store.forked()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_all_forked)

@@ -15,10 +15,8 @@ from vaulytica.relay.accept import Full
 from vaulytica.relay.config import FullSettings
 
 _RETRY_AFTER = 10.0  # seconds
-_LARGE, _SPARE = (
-    10_000,
-    100,
-)  # from so many events on, a hundredth more is dropped, to do it less often
+# From so many events on, a hundredth more is dropped, to do it less often.
+_LARGE, _SPARE = 10_000, 100
 
 
 class Shed(Protocol):

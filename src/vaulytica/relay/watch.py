@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from vaulytica.relay.metrics import Metrics
 
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down
-_DEAD_EVERY = (
-    60.0  # seconds between two lines on dead letters of one destination, or on what is dropped
-)
+# Seconds between two lines on dead letters of one destination, or on what is dropped.
+_DEAD_EVERY = 60.0
 _REJECTIONS = frozenset(
     {ReasonKind.EVENT, ReasonKind.AUTH, ReasonKind.REJECTED, ReasonKind.TLS, ReasonKind.TOO_LARGE}
 )

@@ -13,9 +13,10 @@ import pycurl
 
 from vaulytica.delivery.request import Probe, Request, Response
 from vaulytica.errors import TransportFailure
+from vaulytica.forks import heed_forks, keep_for_ever
 from vaulytica.transport.exchange import Exchange, InterruptibleExchange
 from vaulytica.transport.network import Network
-from vaulytica.transport.pool import ALIVE, Pool, keep_for_ever
+from vaulytica.transport.pool import Pool
 
 if TYPE_CHECKING:
     import asyncio
@@ -72,7 +73,7 @@ class AsyncCurlTransport:
         self._running: _Running | None = None
         self._distrust = False
         self._running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
-        ALIVE.add(self)
+        heed_forks(self)
 
     async def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
@@ -132,7 +133,7 @@ class AsyncCurlTransport:
         if running is not None:
             running.close()
 
-    def forget(self) -> None:
+    def forked(self) -> None:
         """Leave all connections to the parent process."""
         keep_for_ever(self._running)
         self._running = None

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from typing import Protocol
-from weakref import WeakSet
-
 from vaulytica.errors import FailureKind, TransportFailure
+from vaulytica.forks import heed_forks, keep_for_ever
 from vaulytica.transport.exchange import Exchange, Prober
 from vaulytica.transport.network import Network
-
-
-class Holder(Protocol):
-    """What has connections that a forked child must leave alone."""
-
-    def forget(self) -> None:
-        """Leave all connections to the parent process."""
 
 
 class Pool:
@@ -32,7 +22,7 @@ class Pool:
         self._free: list[Exchange] = []
         self._free_elsewhere: list[Exchange] = []  # without the pins
         self.closed = False
-        ALIVE.add(self)
+        heed_forks(self)
 
     def take(self, url: str) -> Exchange:
         """A handle for requests to this URL; raises `TransportFailure` once the pool is closed."""
@@ -72,25 +62,7 @@ class Pool:
             while free:
                 free.pop().curl.close()
 
-    def forget(self) -> None:
+    def forked(self) -> None:
         """Leave all connections to the parent process."""
         keep_for_ever((self._free, self._free_elsewhere))
         self._free, self._free_elsewhere = [], []
-
-
-ALIVE: WeakSet[Holder] = WeakSet()
-
-
-def _forget_all() -> None:
-    for holder in list(ALIVE):
-        holder.forget()
-
-
-os.register_at_fork(after_in_child=_forget_all)
-
-
-def keep_for_ever(thing: object) -> None:
-    """Never free it: to free a parent's connection in a child says goodbye (TLS) in the parent's name."""
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

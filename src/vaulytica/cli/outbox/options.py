@@ -49,9 +49,7 @@ class Where:
         if self.outbox is not None and self.config is not None:
             raise WebhookConfigError("give either --outbox, or --config")
         if self.config is not None:
-            from vaulytica.cli.relay_config import outbox_of
-
-            return outbox_of(self.config)
+            return _named_by(self.config)
         url = self.outbox or os.environ.get(_ENVIRONMENT)
         if not url:
             raise WebhookConfigError(
@@ -123,6 +121,21 @@ class WhichInState(Which):
         if not self.state:
             return default
         return tuple(state for name in self.state for state in _states(name))
+
+
+def _named_by(path: Path) -> str:
+    """The outbox that a relay's config names; what else is in it may be wrong, or have no secrets here."""
+    from vaulytica.cli.document import Document
+    from vaulytica.cli.references import dereferenced
+
+    document = Document(path)
+    given = document.parsed.get("outbox")
+    if not isinstance(given, str):
+        raise document.error("has no outbox; a relay's config names one", ("outbox",))
+    try:
+        return dereferenced(given, "outbox", base=path.parent)
+    except WebhookConfigError as error:
+        raise document.error(str(error), ("outbox",)) from None
 
 
 def check_known(name: str, known: Iterable[str]) -> None:
