@@ -5,6 +5,7 @@ The checks look at one column of many lines at once, in C, and at single lines o
 
 from __future__ import annotations
 
+from vaulytica.lines.data import may_be_too_deep
 from vaulytica.lines.decoding import decode, decode_kept, decode_values
 from vaulytica.lines.encoding import encode
 from vaulytica.lines.given import Given
@@ -28,6 +29,7 @@ __all__ = [
     "encode",
     "is_too_many_digits",
     "joined",
+    "may_be_too_deep",
     "read",
     "together",
     "too_many_digits",

@@ -36,7 +36,7 @@ def of_unfit_data(lines: list[Line]) -> list[Line]:
     if _has_escapes(joined):
         suspects.update(_where(_has_escapes, joined))
     if max(map(len, datas), default=0) > 2 * MAX_DEPTH:
-        suspects.update(at for at, data in enumerate(datas) if _may_be_too_deep(data))
+        suspects.update(at for at, data in enumerate(datas) if may_be_too_deep(data))
     return [lines[position] for position in suspects if not _is_fit(bytes(lines[position].data))]
 
 
@@ -49,7 +49,8 @@ def _may_be_out_of_range(marks: bytes) -> bool:
     return marks.rfind(_EXPONENT) >= 0 or _DIGITS in marks
 
 
-def _may_be_too_deep(data: bytes) -> bool:
+def may_be_too_deep(data: bytes) -> bool:
+    """Whether there are brackets enough."""
     return len(data.translate(None, _NO_SHAPE)) > 2 * MAX_DEPTH
 
 

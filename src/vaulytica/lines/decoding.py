@@ -13,26 +13,31 @@ import msgspec
 
 from vaulytica.jsonvalues import MAX_BYTES, NotJSON, plain
 from vaulytica.lines.data import of_unfit_data
+from vaulytica.lines.ids import NewIds
 from vaulytica.lines.line import Line
-from vaulytica.lines.lines import Entries, Lines
-from vaulytica.lines.stamps import ids_of, without_timestamp
+from vaulytica.lines.lines import AsRead, Entries, Lines
+from vaulytica.lines.stamps import have_timestamps, ids_of, without_timestamp
 from vaulytica.lines.thorough import read
 
 _decode = msgspec.json.Decoder(Line).decode
 _UNFIT = (ValueError, RecursionError)  # msgspec's errors and those of UTF-8 are ValueErrors
 
 
-def decode(block: bytes, now_ms: int) -> tuple[Lines | Entries, list[int] | None]:
+def decode(
+    block: bytes, now_ms: int, *, fit: bool = False
+) -> tuple[Lines | Entries, list[int] | None]:
     """The entries of whole lines, and on which of them each stands, from 0; None: one on each.
 
     Entries other than `Lines` are each a `Line`; or the JSON value of a line in doubt, for
     `Event.from_mapping` to judge; or a `WebhookEventError` that says why the line is not JSON. Blank
-    lines have none.
+    lines have none. `fit`: of those that are JSON, the types and data are known not to be in doubt.
     """
     texts = BytesIO(block).readlines()
     # msgspec does not look into what it leaves as bytes.
     rows = _all(texts) if len(block) <= MAX_BYTES and _is_utf8(block) else None
-    return _one_by_one(texts, now_ms) if rows is None else (_judged(rows, texts, now_ms), None)
+    if rows is None:
+        return _one_by_one(texts, now_ms)
+    return _judged(rows, texts, now_ms, block, fit=fit), None
 
 
 def decode_kept(block: bytes) -> Lines | None:
@@ -40,7 +45,9 @@ def decode_kept(block: bytes) -> Lines | None:
     if b"\\u" in block:
         return None
     rows = _all(BytesIO(block).readlines())
-    return None if rows is None else Lines(rows, [row.id for row in rows])
+    if rows is None or (b".000Z" in block and not have_timestamps(rows)):
+        return None
+    return Lines(rows, [row.id for row in rows])
 
 
 def decode_texts(texts: list[bytes], now_ms: int) -> Lines | Entries:
@@ -49,11 +56,23 @@ def decode_texts(texts: list[bytes], now_ms: int) -> Lines | Entries:
     return _one_by_one(texts, now_ms)[0] if rows is None else _judged(rows, texts, now_ms)
 
 
-def _judged(rows: list[Line], texts: list[bytes], now_ms: int) -> Lines | Entries:
-    doubtful = _doubtful(rows, now_ms)
+def _judged(
+    rows: list[Line],
+    texts: list[bytes],
+    now_ms: int,
+    block: bytes = b"",
+    *,
+    fit: bool = False,
+) -> Lines | Entries:
+    said = have_timestamps(rows)
+    doubtful = _doubtful(rows, fit=fit)
+    if not said:
+        doubtful += without_timestamp(rows, now_ms)
     ids, nameless = ids_of(rows, now_ms)
     if not doubtful and not nameless:
-        return Lines(rows, ids)
+        count = len(rows)
+        is_all_said = block and said and (isinstance(ids, NewIds) or all(row.id for row in rows))
+        return Lines(rows, ids, (AsRead(block, count), range(count)) if is_all_said else None)
     return _read_again(rows, [*doubtful, *nameless], texts, Lines(rows, ids))
 
 
@@ -61,7 +80,8 @@ def _one_by_one(texts: list[bytes], now_ms: int) -> tuple[Entries, list[int] | N
     texts, numbers = _not_blank(texts)
     entries = [_one(text) for text in texts]
     rows = [entry for entry in entries if type(entry) is Line]
-    doubtful = _doubtful(rows, now_ms)
+    said = have_timestamps(rows)
+    doubtful = [*_doubtful(rows), *(() if said else without_timestamp(rows, now_ms))]
     ids, nameless = ids_of(rows, now_ms)
     return _read_again(entries, [*doubtful, *nameless], texts, Lines(rows, ids)), numbers
 
@@ -121,14 +141,10 @@ def _one(text: bytes) -> Any:
     return read(_bare(text))
 
 
-def _doubtful(lines: list[Line], now_ms: int) -> list[Line]:
-    """Those to be read the thorough way; all are given the timestamp that an event would print."""
-    return [
-        *_of_blank_type(lines),
-        *_of_unfit_metadata(lines),
-        *of_unfit_data(lines),
-        *without_timestamp(lines, now_ms),
-    ]
+def _doubtful(lines: list[Line], *, fit: bool = False) -> list[Line]:
+    """Those to be read the thorough way."""
+    doubtful = list(_of_unfit_metadata(lines))
+    return doubtful if fit else [*_of_blank_type(lines), *doubtful, *of_unfit_data(lines)]
 
 
 def _of_blank_type(lines: list[Line]) -> list[Line]:

@@ -10,13 +10,18 @@ import msgspec
 
 from vaulytica.events import Event
 from vaulytica.jsonvalues import compact_json
+from vaulytica.lines.ids import TAILS, NewIds
 from vaulytica.lines.line import Line
+from vaulytica.lines.lines import Lines
 
+_TAILS = [f'{tail}"}}\n'.encode() for tail in TAILS]  # as a line ends
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def encode(entries: Iterable[Event | Line]) -> bytes:
     """One line for each, in order, with its end."""
+    if isinstance(entries, Lines) and (body := _as_read(entries)) is not None:
+        return body
     entries = list(entries)
     if set(map(type, entries)) == {Line}:
         try:
@@ -28,6 +33,27 @@ def encode(entries: Iterable[Event | Line]) -> bytes:
             if len(BytesIO(block).readlines()) == len(entries) and b"\r" not in block:
                 return block
     return b"".join([_of(entry) + b"\n" for entry in entries])
+
+
+def _as_read(lines: Lines) -> bytes | None:
+    """The lines as they were read, each with the id that it was given; None if that is not all of them."""
+    if lines.as_read is None:
+        return None
+    block, which = lines.as_read
+    objects = block.objects(which)
+    if objects is None:
+        return None
+    if not isinstance(lines.ids, NewIds):  # they had their own
+        return b"}\n".join([*objects, b""])
+    parts: list[bytes] = []
+    at = 0
+    for head, some in lines.ids.heads():
+        tails = _TAILS[some]
+        three = [f',"id":"{head}'.encode()] * (3 * len(tails))
+        three[::3], three[2::3] = objects[at : at + len(tails)], tails
+        parts += three
+        at += len(tails)
+    return b"".join(parts)
 
 
 def _of(entry: Event | Line) -> bytes:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-_TAILS = [f"{number:03x}" for number in range(4096)]
-_EACH = len(_TAILS)
+TAILS = [f"{number:03x}" for number in range(4096)]
+_EACH = len(TAILS)
 
 
 class NewIds(Sequence[str]):
@@ -28,11 +28,16 @@ class NewIds(Sequence[str]):
 
     def by_head(self) -> Iterator[tuple[str, list[str]]]:
         """What some have in common, and how each of them goes on."""
+        for head, tails in self.heads():
+            yield head, TAILS[tails]
+
+    def heads(self) -> Iterator[tuple[str, slice]]:
+        """The same; which of all `TAILS` it is."""
         which = self._which
         last = -(-which.stop // _EACH) if which else 0
         for number in range(which.start // _EACH, last):
             first = number * _EACH
-            yield self._heads[number], _TAILS[max(0, which.start - first) : which.stop - first]
+            yield self._heads[number], slice(max(0, which.start - first), which.stop - first)
 
     @overload
     def __getitem__(self, at: int) -> str: ...
@@ -41,7 +46,7 @@ class NewIds(Sequence[str]):
     def __getitem__(self, at: int | slice) -> str | NewIds:
         if isinstance(at, int):
             number, tail = divmod(self._which[at], _EACH)
-            return self._heads[number] + _TAILS[tail]
+            return self._heads[number] + TAILS[tail]
         return NewIds(self._heads, self._which[at])
 
 

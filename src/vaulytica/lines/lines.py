@@ -17,14 +17,38 @@ class Entries(list[object]):
     """Several entries that a source hands over at once; they count as that many."""
 
 
+class AsRead:
+    """The block that lines were read from, where it says all of them, but perhaps their ids."""
+
+    __slots__ = ("_block", "_count", "_objects")
+
+    def __init__(self, block: bytes, count: int) -> None:
+        self._block, self._count = block, count
+        self._objects: list[bytes] | None = None
+
+    def objects(self, which: range) -> list[bytes] | None:
+        """Some of the lines, each without its closing brace and what is behind; None if that may be more than its end."""
+        if self._objects is None:
+            self._objects = [] if b"\r" in self._block else self._block.split(b"}\n")
+        if len(self._objects) != self._count + 1 or self._objects[-1]:
+            return None
+        return self._objects[which.start : which.stop]
+
+
 class Lines(Sequence[Line]):
-    """Lines in order. `rows` are the same, but their ids are in `ids`: new ones are made when asked for."""
+    """Lines in order. `rows` are the same, but their ids are in `ids`: new ones are made when asked for.
 
-    __slots__ = ("ids", "rows")
+    `as_read`: what they were read from, and which lines of it they are.
+    """
 
-    def __init__(self, rows: list[Line], ids: Sequence[str]) -> None:
+    __slots__ = ("as_read", "ids", "rows")
+
+    def __init__(
+        self, rows: list[Line], ids: Sequence[str], as_read: tuple[AsRead, range] | None = None
+    ) -> None:
         self.rows = rows
         self.ids = ids
+        self.as_read = as_read
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -40,7 +64,11 @@ class Lines(Sequence[Line]):
     def __getitem__(self, at: slice) -> Lines: ...
     def __getitem__(self, at: int | slice) -> Line | Lines:
         if isinstance(at, slice):
-            return Lines(self.rows[at], self.ids[at])
+            as_read = None
+            if self.as_read is not None:
+                block, which = self.as_read
+                as_read = block, which[at]
+            return Lines(self.rows[at], self.ids[at], as_read)
         row = self.rows[at]
         row.id = self.ids[at]
         return row

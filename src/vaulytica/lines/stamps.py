@@ -17,18 +17,26 @@ _SECONDS, _MILLISECONDS = b"0000-00-00T00:00:00Z\n", b"0000-00-00T00:00:00.000Z\
 _DIGIT_SHAPE = bytes.maketrans(b"123456789", b"000000000")
 
 
-def without_timestamp(lines: list[Line], now_ms: int) -> Iterator[Line]:
-    """Set all timestamps as `Event.rfc3339` prints them; those for which there is none."""
+def have_timestamps(lines: list[Line]) -> bool:
+    """Whether each has one as programs mostly write it; then it is set as `Event.rfc3339` prints it."""
     stamps = [line.timestamp for line in lines]
     joined = "\n".join([*stamps, ""]).encode()
     shape = joined.translate(_DIGIT_SHAPE)
     even = shape == _MILLISECONDS * len(lines)
-    if (even or shape.replace(b".000Z", b"Z") == _SECONDS * len(lines)) and _are_dates(stamps):
-        for position in _whole_seconds(joined, stamps, even=even):
-            lines[position].timestamp = stamps[position][:19] + "Z"
-        return
+    if not even and shape.replace(b".000Z", b"Z") != _SECONDS * len(lines):
+        return False
+    if not _are_dates(stamps):
+        return False
+    for position in _whole_seconds(joined, stamps, even=even):
+        lines[position].timestamp = stamps[position][:19] + "Z"
+    return True
+
+
+def without_timestamp(lines: list[Line], now_ms: int) -> Iterator[Line]:
+    """Set all timestamps as `Event.rfc3339` prints them; those for which there is none."""
     now = format_timestamp(parse_timestamp(now_ms / 1000))
-    for line, stamp in zip(lines, stamps, strict=True):
+    for line in lines:
+        stamp = line.timestamp
         try:
             line.timestamp = format_timestamp(parse_timestamp(stamp)) if stamp else now
         except WebhookEventError:

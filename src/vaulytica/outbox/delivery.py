@@ -117,7 +117,7 @@ class Receipt(msgspec.Struct, frozen=True):
     `digest`: of what was asked then.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     repeated: bool = False
     digest: str = ""
 

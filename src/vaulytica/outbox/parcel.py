@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ class Parcel(msgspec.Struct, frozen=True):
     """Events as lines (`vaulytica.lines.encode`), their ids in order, and the highest severity's level."""
 
     body: bytes
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     severity: int = 0
 
     @classmethod
@@ -24,8 +24,7 @@ class Parcel(msgspec.Struct, frozen=True):
         """From one event or many; a mapping is checked, and raises `WebhookEventError` if it is none."""
         if isinstance(events, Lines):
             level = _highest({row.severity for row in events.rows})
-            ids = tuple(events.ids)
-            return cls(encode(Lines(events.rows, ids)), ids, level)
+            return cls(encode(events), events.ids, level)
         given = [events] if isinstance(events, (Event, Line, Mapping)) else events
         entries: list[Event | Line] = [
             entry if isinstance(entry, Line) else Event.from_mapping(entry) for entry in given

@@ -43,7 +43,7 @@ class Outbox(Protocol):
     def put_shares(
         self,
         shares: Sequence[Share],
-        ids: tuple[str, ...],
+        ids: Sequence[str],
         *,
         once: Once | None = None,
         mark: Mark | None = None,
@@ -139,7 +139,7 @@ class AsyncOutbox(Protocol):
     def put_shares(
         self,
         shares: Sequence[Share],
-        ids: tuple[str, ...],
+        ids: Sequence[str],
         *,
         once: Once | None = None,
         mark: Mark | None = None,

@@ -27,7 +27,7 @@ class Receipt(msgspec.Struct, frozen=True):
     `unwanted`: how many of them no destination wants; these are counted, and not kept.
     """
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     repeated: bool = False
     unwanted: int = 0
     digest: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
@@ -65,7 +64,7 @@ class Door:
             await self.room.kept(events, size)
         return Receipt(kept.ids, kept.repeated, unwanted, kept.digest)
 
-    def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], tuple[str, ...], int]:
+    def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], Sequence[str], int]:
         """The events by where they go, the ids of all, and how many of them go anywhere."""
         if not entries:
             return [], (), 0
@@ -74,10 +73,12 @@ class Door:
             groups = [part for group in groups for part in by_severity(group)]
         shares = [self._share(part, group) for group in groups for part in _parts(group)]
         if len(groups) == 1 and len(groups[0].entries) == len(entries):
-            ids = shares[0].parcel.ids if len(shares) == 1 else _ids(shares)
-            return shares, ids, len(entries)
-        ids = tuple([entry.id for entry in entries])
-        return shares, ids, len({place for group in groups for place in group.positions or ()})
+            return shares, _ids(entries), len(entries)
+        return (
+            shares,
+            _ids(entries),
+            len({place for group in groups for place in group.positions or ()}),
+        )
 
     def _share(self, entries: Sequence[Entry], group: Group) -> Share:
         parcel = Parcel.of(entries)
@@ -106,5 +107,5 @@ def _parts(group: Group) -> list[Sequence[Entry]]:
     return [entries[at : at + _BATCH] for at in range(0, len(entries), _BATCH)]
 
 
-def _ids(shares: Sequence[Share]) -> tuple[str, ...]:
-    return tuple(chain.from_iterable([share.parcel.ids for share in shares]))
+def _ids(entries: Sequence[Entry]) -> Sequence[str]:
+    return entries.ids if isinstance(entries, Lines) else tuple([entry.id for entry in entries])

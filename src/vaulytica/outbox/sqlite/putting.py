@@ -23,7 +23,7 @@ class Put(Op[Receipt]):
     def __init__(
         self,
         shares: Sequence[Share],
-        ids: tuple[str, ...],
+        ids: Sequence[str],
         *,
         once: Once | None,
         mark: Mark | None,

@@ -62,7 +62,7 @@ class Verbs:
     def put_shares(
         self,
         shares: Sequence[Share],
-        ids: tuple[str, ...],
+        ids: Sequence[str],
         *,
         once: Once | None = None,
         mark: Mark | None = None,

@@ -16,13 +16,10 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def is_unique(block: bytes) -> bool:
-    """Whether it is seen at once that no key stands twice, in whole lines of which each is a JSON text."""
-    fine = _shapes.fine(block)
-    return fine == len(block) or _are_same(block[fine:])
+    """Whether it is seen at once that no key stands twice, in whole lines of which each is a JSON text.
 
-
-def _are_same(block: bytes) -> bool:
-    """Whether the lines are the same when they are decoded, and encoded anew."""
+    It is, if the lines are the same when they are decoded, and encoded anew.
+    """
     try:
         again = _encode_lines(_decode_lines(block))
         # Most programs write no spaces.
@@ -31,7 +28,7 @@ def _are_same(block: bytes) -> bool:
         return False
 
 
-_shapes = Shapes(_are_same)
+SHAPES = Shapes(is_unique)
 
 
 def _array(lines: bytes) -> bytes:

@@ -57,7 +57,7 @@ class EventsHandler:
             log.exception("a request could not be handled; its client is told 500")
             await respond(send, 500, b'{"error":"this relay failed; its log says why"}\n')
         else:
-            answer = {"accepted": len(receipt.ids), "ids": receipt.ids}
+            answer = {"accepted": len(receipt.ids), "ids": list(receipt.ids)}
             headers = [(b"idempotent-replayed", b"true")] if receipt.repeated else ()
             await respond(send, 202, _encode(answer) + b"\n", headers=headers)
 

@@ -15,7 +15,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
 from vaulytica.relay.accept import Entry
-from vaulytica.relay.intake.duplicates import first_duplicate, is_unique
+from vaulytica.relay.intake.duplicates import SHAPES, first_duplicate, is_unique
 from vaulytica.relay.intake.refusal import Refusal
 from vaulytica.relay.intake.settings import IntakeLimits
 
@@ -108,10 +108,13 @@ class Reader:
         now_ms = time.time_ns() // 1_000_000
         try:
             _check(block, self._limits.event)
-            entries, numbers = decode_values(block) if make else decode(block, now_ms)
+            unique, known = SHAPES.look(block)
+            fit = known and unique == len(block)
+            entries, numbers = decode_values(block) if make else decode(block, now_ms, fit=fit)
             if where != "event":  # those of an array are counted before they are cut
                 self._room_for(len(entries))
-            _check_unique(block, numbers)
+            if unique < len(block):
+                _check_unique(block, numbers, unique)
             return _events(entries, numbers, self._limits.event, make or _event)
         except _At as error:
             at = first + error.number
@@ -150,8 +153,9 @@ def _check(block: bytes, most: int) -> None:
         raise _At(number, f"not valid JSON: a NUL byte at column {column}")
 
 
-def _check_unique(block: bytes, numbers: list[int] | None) -> None:
-    if numbers is None and is_unique(block):
+def _check_unique(block: bytes, numbers: list[int] | None, seen: int) -> None:
+    """`seen`: of so many bytes it is known."""
+    if numbers is None and is_unique(block[seen:]):
         return
     texts = block.removesuffix(b"\n").split(b"\n")
     if numbers is not None:
