@@ -30,14 +30,14 @@ def decode(
 
     Entries other than `Lines` are each a `Line`; or the JSON value of a line in doubt, for
     `Event.from_mapping` to judge; or a `WebhookEventError` that says why the line is not JSON. Blank
-    lines have none. `fit`: of those that are JSON, the types and data are known not to be in doubt.
+    lines have none. `fit`: of those that are events, only timestamps and ids can be in doubt.
     """
     texts = BytesIO(block).readlines()
     # msgspec does not look into what it leaves as bytes.
     rows = _all(texts) if len(block) <= MAX_BYTES and _is_utf8(block) else None
     if rows is None:
         return _one_by_one(texts, now_ms)
-    return _judged(rows, texts, now_ms, block, fit=fit), None
+    return _judged(rows, texts, now_ms, fit=fit), None
 
 
 def decode_kept(block: bytes) -> Lines | None:
@@ -57,22 +57,14 @@ def decode_texts(texts: list[bytes], now_ms: int) -> Lines | Entries:
 
 
 def _judged(
-    rows: list[Line],
-    texts: list[bytes],
-    now_ms: int,
-    block: bytes = b"",
-    *,
-    fit: bool = False,
+    rows: list[Line], texts: list[bytes], now_ms: int, *, fit: bool = False
 ) -> Lines | Entries:
-    said = have_timestamps(rows)
-    doubtful = _doubtful(rows, fit=fit)
-    if not said:
-        doubtful += without_timestamp(rows, now_ms)
+    doubtful, is_all_said = _doubtful(rows, now_ms, fit=fit)
     ids, nameless = ids_of(rows, now_ms)
     if not doubtful and not nameless:
-        count = len(rows)
-        is_all_said = block and said and (isinstance(ids, NewIds) or all(row.id for row in rows))
-        return Lines(rows, ids, (AsRead(block, count), range(count)) if is_all_said else None)
+        if is_all_said and (isinstance(ids, NewIds) or all(row.id for row in rows)):
+            return Lines(rows, ids, (AsRead(texts), range(len(rows))))
+        return Lines(rows, ids)
     return _read_again(rows, [*doubtful, *nameless], texts, Lines(rows, ids))
 
 
@@ -80,8 +72,7 @@ def _one_by_one(texts: list[bytes], now_ms: int) -> tuple[Entries, list[int] | N
     texts, numbers = _not_blank(texts)
     entries = [_one(text) for text in texts]
     rows = [entry for entry in entries if type(entry) is Line]
-    said = have_timestamps(rows)
-    doubtful = [*_doubtful(rows), *(() if said else without_timestamp(rows, now_ms))]
+    doubtful, _ = _doubtful(rows, now_ms)
     ids, nameless = ids_of(rows, now_ms)
     return _read_again(entries, [*doubtful, *nameless], texts, Lines(rows, ids)), numbers
 
@@ -141,10 +132,18 @@ def _one(text: bytes) -> Any:
     return read(_bare(text))
 
 
-def _doubtful(lines: list[Line], *, fit: bool = False) -> list[Line]:
-    """Those to be read the thorough way."""
-    doubtful = list(_of_unfit_metadata(lines))
-    return doubtful if fit else [*_of_blank_type(lines), *doubtful, *of_unfit_data(lines)]
+def _doubtful(lines: list[Line], now_ms: int, *, fit: bool = False) -> tuple[list[Line], bool]:
+    """Those to be read the thorough way, and whether all the others say when they happened.
+
+    All are given the timestamp that an event would print.
+    """
+    said = have_timestamps(lines)
+    doubtful = [] if said else list(without_timestamp(lines, now_ms))
+    if not fit:
+        doubtful += _of_blank_type(lines)
+        doubtful += _of_unfit_metadata(lines)
+        doubtful += of_unfit_data(lines)
+    return doubtful, said
 
 
 def _of_blank_type(lines: list[Line]) -> list[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 import msgspec
@@ -39,21 +39,26 @@ def _as_read(lines: Lines) -> bytes | None:
     """The lines as they were read, each with the id that it was given; None if that is not all of them."""
     if lines.as_read is None:
         return None
-    block, which = lines.as_read
-    objects = block.objects(which)
+    texts, which = lines.as_read
+    objects = texts.objects(which)
     if objects is None:
         return None
-    if not isinstance(lines.ids, NewIds):  # they had their own
-        return b"}\n".join([*objects, b""])
-    parts: list[bytes] = []
+    if isinstance(lines.ids, NewIds):
+        body = b"".join(_with_ids(objects, lines.ids))
+    else:  # they had their own
+        body = b"}\n".join([*objects, b""])
+    return None if b"\r" in body else body
+
+
+def _with_ids(objects: list[bytes], ids: NewIds) -> Iterator[bytes]:
+    """The pieces of the lines: the beginning, what the ids have in common, and the rest of the line."""
     at = 0
-    for head, some in lines.ids.heads():
+    for head, some in ids.heads():
         tails = _TAILS[some]
-        three = [f',"id":"{head}'.encode()] * (3 * len(tails))
-        three[::3], three[2::3] = objects[at : at + len(tails)], tails
-        parts += three
+        pieces = [f',"id":"{head}'.encode()] * (3 * len(tails))
+        pieces[::3], pieces[2::3] = objects[at : at + len(tails)], tails
         at += len(tails)
-    return b"".join(parts)
+        yield from pieces
 
 
 def _of(entry: Event | Line) -> bytes:

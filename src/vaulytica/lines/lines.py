@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import TypeVar, cast, overload
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from vaulytica.lines.line import Line
 
 T = TypeVar("T")
+_END = b"}\n"
 
 
 class Entries(list[object]):
@@ -18,21 +19,21 @@ class Entries(list[object]):
 
 
 class AsRead:
-    """The block that lines were read from, where it says all of them, but perhaps their ids."""
+    """The texts that lines were read from, where these say all of them, but perhaps their ids."""
 
-    __slots__ = ("_block", "_count", "_objects")
+    __slots__ = ("_objects", "_texts")
 
-    def __init__(self, block: bytes, count: int) -> None:
-        self._block, self._count = block, count
+    def __init__(self, texts: list[bytes]) -> None:
+        self._texts = texts
         self._objects: list[bytes] | None = None
 
     def objects(self, which: range) -> list[bytes] | None:
-        """Some of the lines, each without its closing brace and what is behind; None if that may be more than its end."""
+        """Some of them, without the closing brace and the line's end; None if other things stand there."""
         if self._objects is None:
-            self._objects = [] if b"\r" in self._block else self._block.split(b"}\n")
-        if len(self._objects) != self._count + 1 or self._objects[-1]:
-            return None
-        return self._objects[which.start : which.stop]
+            objects = list(map(bytes.removesuffix, self._texts, repeat(_END)))
+            cut = sum(map(len, self._texts)) - sum(map(len, objects))
+            self._objects = objects if cut == len(objects) * len(_END) else []
+        return self._objects[which.start : which.stop] or None
 
 
 class Lines(Sequence[Line]):

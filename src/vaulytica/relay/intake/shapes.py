@@ -20,7 +20,9 @@ _LONGEST = 4096  # bytes of a line of which a shape is made
 _TOKEN = re.compile(
     rb'("[^"\\]*"\s*:\s*)|("[^"\\]*")|([-.0-9]{1,40}(?![\w+])|true|false|null)|([{}\[\],\s])'
 )
-_TYPE, _DATA = re.compile(rb'"type"\s*:\s*'), re.compile(rb'"data"\s*:\s*')
+_TYPE, _DATA, _METADATA = [
+    re.compile(rb'"%b"\s*:\s*' % name) for name in (b"type", b"data", b"metadata")
+]
 # Where there is no backslash, each quote begins or ends a text. Both match in one way only, and no number
 # that could be too large.
 _TEXT, _OTHER = rb'"[^"]*+"', rb"(?:[-.0-9]{1,40}+|true|false|null)"
@@ -38,7 +40,8 @@ class Shapes:
     def look(self, block: bytes) -> tuple[int, bool]:
         """In how many bytes of a block, all of them whole lines, no name stands twice, as far as is seen.
 
-        And whether all of these are of known shapes: then the data of an event may stay bytes.
+        And whether all of these are of known shapes: then nothing but the timestamps and ids of events can be
+        in doubt (`lines.decode`, `fit`).
         """
         if self._pause:
             self._pause -= 1
@@ -92,9 +95,9 @@ def _shape_of(line: bytes) -> bytes | None:
         name, text, other, _ = token.groups()
         # A type begins another way to go on: shapes that differ early are told apart early.
         is_type = text is not None and _TYPE.fullmatch(after) is not None
-        if (is_type and text[1:-1].decode(errors="replace").isspace()) or (
-            _DATA.fullmatch(after) and token[0] != b"{"
-        ):
+        if is_type and text[1:-1].decode(errors="replace").isspace():
+            return None
+        if _METADATA.fullmatch(after) or (_DATA.fullmatch(after) and token[0] != b"{"):
             return None
         parts.append(_TEXT if text and not is_type else _OTHER if other else re.escape(token[0]))
         at, after = token.end(), name or b""
