@@ -1,4 +1,4 @@
-"""Writes events as lines that `decode` reads at full speed: everything set, nothing left to guess."""
+"""Writes events as lines that `decode` reads at full speed: as they were read, or with everything set."""
 
 from __future__ import annotations
 
