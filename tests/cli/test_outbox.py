@@ -71,6 +71,11 @@ def test_list(vaulytica: Cli, url: str) -> None:
     text = vaulytica("outbox", "list", "--outbox", url, "--limit", "2").out
     assert "HTTP 400: no" in text
     assert text.endswith("… and more: --after 3\n")
+    with opened(url) as outbox:
+        outbox.put(parcel("x"), [name := "d" * 40])
+    text = vaulytica("outbox", "list", "--outbox", url, COLUMNS="40").out
+    assert f" 5  {name}  fresh " in text
+    assert "HTTP 400: no" in text
 
 
 def test_show(vaulytica: Cli, url: str) -> None:

@@ -77,8 +77,19 @@ class Outbox(Protocol):
     def extend(self, deliveries: Sequence[Delivery], lease: float = 60.0) -> list[Delivery]:
         """Hold claims for `lease` seconds from now; returns those that had run out."""
 
-    def move(self, step: Step, which: Filter, *, after: int = 0, most: int = 100) -> Moved:
-        """Replay, bury, drop or purge what fits, beginning behind the delivery `after`, `most` at a time."""
+    def move(
+        self,
+        step: Step,
+        which: Filter,
+        *,
+        after: int = 0,
+        most: int = 100,
+        events: int | None = None,
+    ) -> Moved:
+        """Replay, bury, drop or purge what fits, beginning behind the delivery `after`, `most` at a time.
+
+        With `events`, of so many at most: a delivery of more is divided, and its rest comes next.
+        """
 
     def pause(self, destination: str, why: str, *, by_hand: bool = True) -> Pause:
         """Have nothing claimed of a destination until it is resumed."""

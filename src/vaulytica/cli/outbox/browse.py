@@ -17,7 +17,7 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter, Kept
 from vaulytica.outbox.states import State
 
-_LONGEST_WHY = 60
+_LONGEST_WHY, _WIDEST = 60, 10_000
 _MOST_SHOWN = 1000
 
 
@@ -105,6 +105,8 @@ def _as_json(kept: Kept) -> dict[str, Any]:
 
 
 def _table(found: list[Kept]) -> None:
+    """However narrow the terminal is, numbers and names are whole: people copy them."""
+    from rich.measure import Measurement
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -116,7 +118,10 @@ def _table(found: list[Kept]) -> None:
         why = why if len(why) <= _LONGEST_WHY else f"{why[:_LONGEST_WHY]}…"
         numbers = str(kept.id), visible(kept.destination), kept.state, str(kept.events)
         table.add_row(*numbers, moment(kept.kept), str(kept.attempts), visible(why))
-    stdout_console().print(table)
+    console = stdout_console()
+    needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    console.width = max(console.width, needed)
+    console.print(table)
 
 
 def _show(kept: Kept) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vaulytica.outbox.sqlite import SqliteOutbox
 
 _MOST = 100  # deliveries in one step
+_TICK = 0.1  # seconds' worth of events in one step, where there is a rate
 _TELL = 1.0  # seconds between two lines of progress
 _WORDS = {
     Step.REPLAY: ("to put back", "put back"),
@@ -113,16 +115,12 @@ def _move(
         return 0
     done = 0
     told = time.monotonic()
-    last: int | None = 0
     try:
-        while last is not None:
-            moved = outbox.move(step, which, after=last, most=1 if rate else _MOST)
-            done, last = done + moved.events, moved.last
+        for some_more in _steps(outbox, step, which, rate):
+            done += some_more
             if time.monotonic() - told > _TELL:
                 told = time.monotonic()
                 error_line(f"{done} of {events} {after}")
-            if rate and last is not None:
-                time.sleep(moved.events / rate)
     except KeyboardInterrupt:
         error_line(f"paused: {done} of {events} {after}; the same command goes on")
         return 1
@@ -131,6 +129,27 @@ def _move(
     else:
         line(f"{some(done, 'event')} {after}")
     return 0
+
+
+def _steps(outbox: SqliteOutbox, step: Step, which: Filter, rate: float | None) -> Iterator[int]:
+    """Do it, by and by; how many events each step has moved.
+
+    What fits is looked for without a lock, and between two steps others get as long as a step has taken:
+    a relay on the file goes on keeping and delivering.
+    """
+    events = None if rate is None else max(1, int(rate * _TICK))
+    after = 0
+    while page := outbox.browse(which, after=after, most=_MOST):
+        these = msgspec.structs.replace(which, ids=tuple(kept.id for kept in page))
+        last: int | None = after
+        while last is not None and last < page[-1].id:
+            began = time.monotonic()
+            moved = outbox.move(step, these, after=last, most=_MOST, events=events)
+            took = time.monotonic() - began
+            yield moved.events
+            last = moved.last
+            time.sleep(max(took, moved.events / rate - took if rate else 0.0))
+        after = page[-1].id
 
 
 def _say(json: bool, text: str) -> None:

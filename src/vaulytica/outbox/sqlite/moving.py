@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,35 +24,47 @@ _PAGE = 256  # deliveries looked at in one go
 _encode = msgspec.json.Encoder().encode
 
 
-def move(session: Session, step: Step, which: Filter, after: int, most: int) -> Moved:
-    """Move the next `most` that fit; see `Outbox.move`."""
+def move(
+    session: Session, step: Step, which: Filter, after: int, most: int, *, events: int | None
+) -> Moved:
+    """Move the next `most` that fit, of so many `events` at most; see `Outbox.move`."""
     assert step in _STEPS
     possible = tuple(state for state in sources(step) if state is not State.CLAIMED)
     states = tuple(state for state in which.states or possible if state in possible)
     if not states:
         return Moved(0, None)
     fitting = msgspec.structs.replace(which, states=states)
-    events, last = 0, None
+    moved, last = 0, None
     for last, state, lines in _fitting(session, fitting, after, most):
-        if lines is not None and not lines:
-            continue
         row = Row(last, *session.execute("row", id=last).fetchone())
-        if lines is not None and len(lines) < row.events:
-            others = sorted(set(range(row.events)) - set(lines))
-            parts = [Part(state=state, lines=places) for places in (others, lines)]
-            row = split(session, row, parts, _body(session, row))[1][1]
+        places = range(row.events) if lines is None else lines
+        if not places:
+            continue
+        some = places if events is None else places[: events - moved]
+        if len(some) < row.events and (lines is not None or _is_whole(session, row)):
+            row = _parted(session, row, state, some)
         _step(session, step, state, row)
-        events += row.events
-    return Moved(events, last)
+        moved += row.events
+        if events is not None and moved >= events:
+            return Moved(moved, last if len(some) == len(places) else last - 1)
+    return Moved(moved, last)
 
 
-def _body(session: Session, row: Row) -> bytes:
+def _parted(session: Session, row: Row, state: State, places: Sequence[int]) -> Row:
+    """These events of it as a delivery of their own; the others keep the number."""
+    others = sorted(set(range(row.events)) - set(places))
+    parts = [Part(state=state, lines=lines) for lines in (others, places)]
     body, crc = session.execute("body", batch=row.batch).fetchone()
     if not is_as_it_was_put(body, crc):
         raise OutboxDamagedError(
             f"delivery {row.id} is not what was put, and is not divided: see vaulytica outbox audit"
         )
-    return bytes(body)
+    return split(session, row, parts, bytes(body))[1][1]
+
+
+def _is_whole(session: Session, row: Row) -> bool:
+    body, crc = session.execute("body", batch=row.batch).fetchone()
+    return is_as_it_was_put(body, crc)
 
 
 def _step(session: Session, step: Step, state: State, row: Row) -> None:
@@ -155,7 +167,10 @@ def total(session: Session, which: Filter) -> tuple[int, int]:
 def _select(
     session: Session, which: Filter, after: int, most: int, *, bodies: bool, scan: bool
 ) -> sqlite3.Cursor:
-    """What fits all but `grep`. `scan`: without an end, as the reader looks for matches."""
+    """What fits all but `grep`. `scan`: without an end, as the reader looks for matches.
+
+    Always by the number: an index would have all that fits sorted, for each page of it.
+    """
     clauses, values = _clauses(which, after)
     begin = SQL["browse_bodies" if bodies else "browse"]
     text = " ".join((begin, "WHERE", " AND ".join(clauses), "ORDER BY d.id LIMIT ?"))

@@ -183,11 +183,11 @@ SELECT name FROM outbox_destination WHERE id = :destination
 
 -- name: browse
 SELECT d.id, n.name, d.state, d.events, d.kept, d.due, d.attempts, d.key, d.tried, NULL
-FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
+FROM outbox_delivery d NOT INDEXED CROSS JOIN outbox_destination n ON n.id = d.destination
 
 -- name: browse_bodies
 SELECT d.id, n.name, d.state, d.events, d.kept, d.due, d.attempts, d.key, d.tried, b.body
-FROM outbox_delivery d JOIN outbox_destination n ON n.id = d.destination
+FROM outbox_delivery d NOT INDEXED CROSS JOIN outbox_destination n ON n.id = d.destination
 JOIN outbox_batch b ON b.id = d.batch
 
 -- name: sums

@@ -103,9 +103,20 @@ class Verbs:
         """Hold claims for `lease` seconds from now; returns those that had run out."""
         return Op(lambda session: claiming.extend(session, deliveries, lease), durable=False)
 
-    def move(self, step: Step, which: Filter, *, after: int = 0, most: int = 100) -> Op[Moved]:
-        """Replay, bury, drop or purge what fits, behind the delivery `after`, `most` at a time."""
-        return Op(lambda session: moving.move(session, step, which, after, most))
+    def move(
+        self,
+        step: Step,
+        which: Filter,
+        *,
+        after: int = 0,
+        most: int = 100,
+        events: int | None = None,
+    ) -> Op[Moved]:
+        """Replay, bury, drop or purge what fits, behind the delivery `after`, `most` at a time.
+
+        With `events`, of so many at most: a delivery of more is divided.
+        """
+        return Op(lambda session: moving.move(session, step, which, after, most, events=events))
 
     def shed(
         self,
