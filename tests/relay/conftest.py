@@ -14,6 +14,7 @@ from support.outbox import the_law
 from support.places import Place
 from support.relay import RelayProcess, Sink
 from support.sources import store
+from support.tail import Steps
 
 FAST = {"max_retries": 50, "initial_delay": 0.02, "max_delay": 0.1}
 
@@ -32,6 +33,15 @@ def behind(tmp_path: Path) -> Iterator[Intake]:
     yield made
     the_law(made.outbox)
     made.outbox.close()
+
+
+@pytest.fixture
+def steps(behind: Intake, tmp_path: Path) -> Iterator[Steps]:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    made = Steps(behind, folder)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,17 +1,21 @@
 """The law of following files: each line is taken once, in order, whatever rotates and whenever it ends.
 
-A writer appends, rotates by renaming or by copying and truncating; the follower looks, reads, is killed
-before or after a write has become durable, and begins again from what is on disk.
+A writer appends, rotates by renaming or by copying and truncating, as often as it likes before anybody looks,
+and compresses what it has rotated; the follower looks, reads, is killed before or after a write has become
+durable, and begins again from what is on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +68,9 @@ class Disk:
 class World:
     """The files, and who follows them."""
 
-    def __init__(self, folder: Path, glob: str, same: bool) -> None:
+    def __init__(self, folder: Path, glob: str, same: bool, dated: bool) -> None:
         self.path = folder / "app.log"
+        self.dated, self.days = dated, 0
         self.disk = Disk()
         self.now = 0.0
         self.same = same
@@ -98,52 +103,69 @@ class World:
         if self.partial:
             self.write(1, False)
 
-    def shift(self) -> None:
-        for number in range(8, 0, -1):
-            old = self.path.with_name(f"app.log.{number}")
-            if old.exists():
-                old.rename(self.path.with_name(f"app.log.{number + 1}"))
+    def rotated(self, number: int) -> Path:
+        return self.path.with_name(f"app.log.{number}")
+
+    def free_name(self) -> Path:
+        """For what is rotated next: numbers, of which 1 is the newest, or dates."""
+        if self.dated:
+            self.days += 1
+            day, more = divmod(self.days, 3)
+            return self.path.with_name(f"app.log-202611{day + 1:02}{f'-{more}' if more else ''}")
+        for number in range(40, 0, -1):
+            for old in (self.rotated(number), self.rotated(number).with_suffix(f".{number}.gz")):
+                if old.exists():
+                    ending = ".gz" if old.suffix == ".gz" else ""
+                    old.rename(self.rotated(number + 1).with_name(f"app.log.{number + 1}{ending}"))
+        return self.rotated(1)
 
     def rename(self) -> None:
         if self.path.exists():
             self.end_line()
-            self.shift()
-            self.path.rename(self.path.with_name("app.log.1"))
+            self.path.rename(self.free_name())
 
     def copy(self) -> None:
         if self.path.exists():
             self.end_line()
-            self.shift()
-            shutil.copyfile(self.path, self.path.with_name("app.log.1"))
+            shutil.copyfile(self.path, self.free_name())
 
     def truncate(self) -> None:
         os.truncate(self.path, 0)
 
-    def seen(self) -> None:
-        """A name that is gone before anybody looked at it cannot be known."""
-        self.disk.kill = None
-        self.run("look")
+    def compress(self, which: int) -> None:
+        """As gzip does it: the time is kept, and what was compressed is removed when it is done."""
+        rotated = sorted(
+            path for path in self.path.parent.glob("app.log?*") if path.suffix != ".gz"
+        )
+        if rotated:
+            path = rotated[which % len(rotated)]
+            state = path.stat()
+            packed = path.with_name(f"{path.name}.gz")
+            packed.write_bytes(gzip.compress(path.read_bytes()))
+            os.utime(packed, ns=(state.st_atime_ns, state.st_mtime_ns))
+            path.unlink()
 
     def stop(self) -> None:
         if self.tail is not None:
             self.tail.close()
             self.tail = None
 
-    def run(self, what: str) -> None:
+    def run(self, what: str) -> bool:
         try:
-            self.loop.run_until_complete(self._run(what))
+            return self.loop.run_until_complete(self._run(what))
         except Killed:
             self.stop()
+            return True
 
-    async def _run(self, what: str) -> None:
+    async def _run(self, what: str) -> bool:
         if self.tail is None:
             self.tail = Tail([self.settings], IntakeLimits(), lambda: self.now)
             await self.tail.begin(self.disk)
             await self.tail.look()
         if what == "look":
             await self.tail.look()
-        else:
-            await self.tail.poll()
+            return True
+        return await self.tail.poll()
 
     def finish(self) -> None:
         self.end_line()
@@ -151,30 +173,54 @@ class World:
         for _ in range(4):
             self.now += 100
             self.run("look")
-            for _ in range(4):
-                self.run("poll")
+            while self.run("poll"):
+                pass
         assert self.tail is not None
         self.tail.close()
         self.loop.close()
 
 
+@contextmanager
+def warnings_of(name: str) -> Iterator[list[str]]:
+    """What is logged meanwhile, of level WARNING and above."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign] # shorter than a class
+    logging.getLogger(name).addHandler(handler)
+    try:
+        yield said
+    finally:
+        logging.getLogger(name).removeHandler(handler)
+
+
 _STEPS = st.one_of(
     st.tuples(st.just("write"), st.integers(1, 40), st.booleans()),
-    st.tuples(st.sampled_from(["rename", "rename_while_down", "copytruncate", "copytruncate_slowly", "look", "poll", "poll", "pass", "restart"])),
+    st.tuples(st.sampled_from(["rename", "rename", "rename_while_down", "copytruncate", "copytruncate_slowly", "look", "poll", "poll", "pass", "restart"])),
     st.tuples(st.just("kill"), st.sampled_from(["before", "after"])),
+    st.tuples(st.just("compress"), st.integers(0, 5)),
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("glob", ["app.log", "app.log*"])
 @settings(max_examples=200, deadline=None)
-@given(st.lists(_STEPS, max_size=25), st.booleans())
-def test_each_line_is_taken_once(glob: str, steps: list[tuple[Any, ...]], same: bool) -> None:
+@given(st.lists(_STEPS, max_size=25), st.booleans(), st.booleans(), st.integers(0, 3))
+def test_each_line_is_taken_once_and_in_order(
+    glob: str, steps: list[tuple[Any, ...]], same: bool, dated: bool, before: int
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), glob, same)
-        for step in steps:
-            perform(world, step)
-        world.finish()
-        assert sorted(world.disk.lines) == sorted(world.written)
+        world = World(Path(folder), glob, same, dated)
+        for _ in range(before):  # what was rotated away before it was followed is not of the log
+            world.write(2, False)
+            world.rename()
+        if glob == "app.log":
+            world.written.clear()
+        world.run("look")
+        with warnings_of("vaulytica.relay.intake") as said:
+            for step in steps:
+                perform(world, step)
+            world.finish()
+        assert world.disk.lines == world.written
+        assert not said  # nothing is lost, so nobody is told so
 
 
 def perform(world: World, step: tuple[Any, ...]) -> None:
@@ -182,30 +228,26 @@ def perform(world: World, step: tuple[Any, ...]) -> None:
         case ("write", count, partial):
             world.write(count, partial)
         case ("rename",):
-            world.seen()
             world.rename()
         case ("rename_while_down",):
-            world.seen()
             world.stop()
             world.rename()
         case ("copytruncate" | "copytruncate_slowly" as how,):
             if not world.path.exists():
                 return
-            world.seen()
-            if any(file.position.offset == 0 for file in world.tail._files.values()):
-                world.run("poll")  # of a file of which nothing was read, a copy cannot be told
             world.copy()
             if how == "copytruncate_slowly":
                 world.run("look")
                 world.run("poll")
                 world.run("look")
             world.truncate()
-            world.run("poll")  # before it has grown as large as it was, with the same in it
         case ("look" | "poll" as what,):
             world.run(what)
         case ("pass",):
             world.now += 40
         case ("restart",):
             world.stop()
+        case ("compress", which):
+            world.compress(which)
         case ("kill", when):
             world.disk.kill = when

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import time
+import sys
 import uuid
-from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from asyncio import to_thread
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum
-from pathlib import Path
-
-import msgspec
 
 from vaulytica.outbox.delivery import Mark
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
-from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint
+from vaulytica.relay.intake.tail.files import Id, begins, opened
+from vaulytica.relay.intake.tail.packed import CannotUnpack, Unpacked
+from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
+
+log = logging.getLogger("vaulytica.relay.intake")
 
 BLOCK = 512 * 1024
 PREFIX = "tail:"
-_REMEMBERED = 32  # places that were reached last
 _GZIP = b"\x1f\x8b"
 
 
-Id = tuple[int, int]
-"""Device and inode: what a file is as long as the machine runs, and there is one that has it open."""
+def reason(error: Exception) -> str:
+    """Why a file cannot be read."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class Found(Enum):
@@ -36,90 +38,133 @@ class Found(Enum):
     NOTHING = 1
     LINES = 2
     OTHER = 3  # the file is not what it was: truncated, or written anew
+    FAILED = 4  # it cannot be read
 
 
 class Followed:
     """A file that is open, or was until it was quiet for long. `key`: of its mark.
 
-    `left_since`: when it was seen to have no name any more that is looked for.
+    `packed`: it is read after unpacking. `left_since`: when it was seen to have no name any more that is
+    looked for. `barrier`: as long as it is not read to there, those written after it wait.
     """
 
     def __init__(
-        self, position: Position, settings: TailSettings, limits: IntakeLimits, key: str = ""
+        self,
+        position: Position,
+        settings: TailSettings,
+        limits: IntakeLimits,
+        key: str = "",
+        *,
+        packed: bool = False,
     ) -> None:
         self.position = position
         self.settings = settings
         self.reader = reader = LineReader(settings, limits, position.path)
         self.key = key or f"{PREFIX}{uuid.uuid4()}"
         self.id: Id = (0, position.ino)
+        self.packed = packed
         self.descriptor: int | None = None
         self.left_since: float | None = None
-        self._history: deque[Position] = deque(maxlen=_REMEMBERED)
-        self.renamed = False
+        self.barrier: int | None = None
+        self.rotated = False  # it was renamed, or is known by such a name only
+        self.beside = False  # nothing but its rotation makes it one of the settings'
         self.grown_at = 0.0
-        self.seen = 0  # bytes that it had when it was looked at last
+        self.seen = 0  # bytes that it was seen to have
+        self.looks = (0, 0)  # its size and when it was changed
         self.is_binary = False
         self._block = max(BLOCK, reader.longest + 2)
-        self._looks = (0, 0)  # its size and when it was changed
+        self._content: Unpacked | None = None
         self._settled = False  # looking so, it has nothing more
+        self._is_failing = False
+        self._rest = b""  # what was seen of it behind the place
 
     @property
     def path(self) -> str:
         """By which it was found last."""
         return self.position.path
 
-    def open(self, path: str) -> bool:
-        """Whether there is such a file, and it is this one."""
+    def open(self, path: str) -> None:
+        """Raises OSError, or `CannotUnpack`."""
+        descriptor = opened(path)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return False
-        state = os.fstat(descriptor)
-        if state.st_ino != self.position.ino:
+            state = os.fstat(descriptor)
+            if state.st_ino != self.position.ino:
+                raise FileNotFoundError  # another file has that name now
+            if self.packed:
+                self._content = Unpacked(descriptor, path)
+        except BaseException:
             os.close(descriptor)
-            return False
+            raise
         self.descriptor, self.id = descriptor, (state.st_dev, state.st_ino)
-        return True
+        self._settled = False
+
+    def size(self) -> int:
+        """Its bytes, packed if it is."""
+        return 0 if self.descriptor is None else os.fstat(self.descriptor).st_size
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+        if self.descriptor is not None:
+            with suppress(OSError):
+                os.close(self.descriptor)
+            self.descriptor = None
+
+    @contextmanager
+    def _any_descriptor(self) -> Iterator[int | None]:
+        """Of the file, whether it is open or not; None if it is gone."""
+        if self.descriptor is not None:
+            yield self.descriptor
+            return
+        try:
+            descriptor = opened(self.path)
+        except OSError:
+            yield None
+            return
+        try:
+            yield descriptor if os.fstat(descriptor).st_ino == self.id[1] else None
+        finally:
+            os.close(descriptor)
+
+    def begins_as(self, path: str, size: int) -> bool:
+        """Whether it begins with what is in that file."""
+        with self._any_descriptor() as own:
+            return own is not None and begins(path, size, own)
+
+    def begins_with(self, head: bytes, tail: bytes, size: int) -> bool:
+        """Whether its first bytes, so many, begin and end so."""
+        if self.packed:
+            return False
+        with self._any_descriptor() as own:
+            return (
+                own is not None
+                and os.pread(own, len(head), 0) == head
+                and os.pread(own, len(tail), size - len(tail)) == tail
+            )
 
     def go_to(self, end: int) -> None:
         """Begin behind the last line that ends before there."""
         assert self.descriptor is not None
         before = os.pread(self.descriptor, self._block, max(0, end - self._block))
-        end -= len(before) - (before.rfind(b"\n") + 1)
-        self.place(end)
+        self.place(end - len(before) + (before.rfind(b"\n") + 1))
 
     def place(self, offset: int) -> None:
         """Begin there."""
         assert self.descriptor is not None
         before = os.pread(self.descriptor, min(offset, PRINT), max(0, offset - PRINT))
-        self.position = msgspec.structs.replace(
-            self.position, offset=offset, print=fingerprint(before), at=round(time.time())
-        )
+        self.position = self.position.but(offset=offset, print=fingerprint(before), earlier=())
 
     def is_itself(self) -> bool:
         """Whether what was read of it is still in it, as far as one can see."""
-        return self.descriptor is not None and self.position.is_in(self.descriptor)
-
-    def covers(self, path: str, size: int) -> bool:
-        """Whether so many bytes of that file are those that were read of this one."""
-        with suppress(OSError), Path(path).open("rb") as other:
-            if self.is_itself():
-                assert self.descriptor is not None
-                for at in range(0, size, self._block):
-                    count = min(self._block, size - at)
-                    if other.read(count) != os.pread(self.descriptor, count, at):
-                        return False
-                return True
-            # It was truncated since; then a place that both had is all there is to go by.
-            return any(at.is_in(other.fileno()) for at in self._history if 0 < at.offset <= size)
-        return False
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self.descriptor is not None:
-            with suppress(OSError):
-                os.close(self.descriptor)
-            self.descriptor = None
+        if self.descriptor is None or self.packed:
+            return True
+        size = os.fstat(self.descriptor).st_size
+        if not self.position.offset:
+            rest = os.pread(self.descriptor, len(self._rest), 0)
+            return size >= self.seen and rest == self._rest
+        return self.position.is_in(self.descriptor)
 
     def has_news(self, now: float) -> bool:
         """Whether there may be something to read; `now` by any clock that only goes forward."""
@@ -127,10 +172,30 @@ class Followed:
             return False
         state = os.fstat(self.descriptor)
         looks = (state.st_size, state.st_mtime_ns)
-        if looks != self._looks:
-            self._looks, self._settled = looks, False
+        if looks != self.looks:
+            self.looks, self._settled = looks, False
             self.grown_at = now
         return not self._settled
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more that those written after it have to wait for."""
+        return (
+            self.barrier is not None
+            and self.descriptor is not None
+            and not (self._settled or self.is_binary)
+            and self.position.offset < self.barrier
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is open, and was read to its end."""
+        return self.descriptor is not None and self._settled
+
+    def wait_for_it(self) -> None:
+        """Let those written after it wait until what it has now is read."""
+        if self.barrier is None and self.descriptor is not None:
+            self.barrier = sys.maxsize if self.packed else self.size()
 
     def is_gone(self) -> bool:
         """Whether it has no name any more at all."""
@@ -138,47 +203,75 @@ class Followed:
 
     async def read(self, feed: Feed, *, to_the_end: bool = False) -> Found:
         """Hand over the next block; `to_the_end`: what comes last is a line, also without its end."""
-        found = await self._read(feed, to_the_end=to_the_end)
-        self._settled = found is Found.NOTHING
+        try:
+            found = await self._read(feed, to_the_end=to_the_end or self.packed)
+        except (OSError, CannotUnpack) as error:
+            self._say_failing(error)
+            found = Found.FAILED
+        else:
+            self._is_failing = False
+        self._settled = found is not Found.LINES
         return found
+
+    def _say_failing(self, error: Exception) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            log.warning(
+                "%s cannot be read behind byte %d: %s; %s",
+                self.path,
+                self.position.offset,
+                reason(error),
+                "the rest of it is not read" if self.packed else "it is tried again",
+            )
 
     async def _read(self, feed: Feed, *, to_the_end: bool) -> Found:
         at = self.position
-        assert self.descriptor is not None
-        data = os.pread(self.descriptor, at.before + self._block, at.offset - at.before)
+        data = await self._pread(at.before + self._block, at.offset - at.before)
         before, data = data[: at.before], data[at.before :]
-        if not at.fits(before):
+        if not at.fits(before) or not (at.offset or self._is_as_before(data)):
             return Found.OTHER
-        self.seen = self._looks[0]
+        self._say_if_shorter()
         if at.offset == 0 and data.startswith(_GZIP):
             self.is_binary = True
             return Found.NOTHING
         entries, used, skipping = self._cut(data, to_the_end=to_the_end)
-        if not used:
-            return Found.NOTHING
-        position = msgspec.structs.replace(
-            at,
-            offset=at.offset + used,
-            print=fingerprint(before + data[:used]),
-            skipping=skipping,
-            at=round(time.time()),
-        )
-        await feed.put(entries, Mark(self.key, position.text()))
-        self.position = position
-        self._history.append(position)
-        return Found.LINES
+        if used:
+            place = at.forward(at.offset + used, before + data[:used], skipping=skipping)
+            await feed.put(entries, Mark(self.key, place.text()))
+            self.position = place
+        self._rest = data[used:][:PRINT]
+        return Found.LINES if used else Found.NOTHING
+
+    async def _pread(self, count: int, offset: int) -> bytes:
+        assert self.descriptor is not None
+        if self._content is not None:
+            return await to_thread(self._content.pread, count, offset)
+        return os.pread(self.descriptor, count, offset)
+
+    def _is_as_before(self, data: bytes) -> bool:
+        """Of a file of which nothing was read, there is nothing else to go by."""
+        return self.packed or (self.looks[0] >= self.seen and data.startswith(self._rest))
+
+    def _say_if_shorter(self) -> None:
+        """Say what was cut off, where what was read is still there."""
+        if not self.packed and self.looks[0] < self.seen:
+            lost = self.seen - max(self.looks[0], self.position.offset)
+            if lost > 0:
+                log.warning(
+                    "%s was made shorter, and %d bytes of it were not read yet", self.path, lost
+                )
+        self.seen = self.looks[0]
 
     def _cut(self, data: bytes, *, to_the_end: bool) -> tuple[Sequence[Entry], int, bool]:
         """Entries of whole lines, how many bytes these are, and whether a line goes on that is too long."""
         at = self.position.offset
         begin = 0
+        is_last = to_the_end and len(data) < self._block
         if self.position.skipping:
             begin = data.find(b"\n") + 1
             if not begin:
-                return [], len(data), not to_the_end
-        end = data.rfind(b"\n") + 1
-        if to_the_end and len(data) < self._block:
-            end = len(data)
+                return [], len(data), not is_last
+        end = len(data) if is_last else data.rfind(b"\n") + 1
         if end > begin:
             block = data[begin:end].lstrip(b"\0")  # what copytruncate may leave in front
             return self.reader.read(block, at + end - len(block)), end, False
@@ -189,3 +282,8 @@ class Followed:
     async def note(self, feed: Feed) -> None:
         """Have the outbox know the place."""
         await feed.put([], Mark(self.key, self.position.text()))
+
+    def finished(self) -> None:
+        """It was rotated away, and read to its end: it is not missed when it is gone."""
+        stamp = stamp_of(*self.looks)
+        self.position = self.position.but(done=True, stamp=stamp)

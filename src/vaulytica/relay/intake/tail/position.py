@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 
 import msgspec
 
 PRINT = 1024  # bytes before the place, by which the file is told
+_EARLIER = 8  # places before it, by which a copy is told that ends there
 
 
-class Position(msgspec.Struct, frozen=True):
-    """`offset` bytes of it are read. `print`: of the bytes before; `at`: when, in seconds since 1970.
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`offset` bytes of it are read, of a packed file after unpacking. `print`: of the bytes before.
 
-    `wanted`: the path or glob of the settings by which it was found, `base` the path by which it was at
-    first. `skipping`: in a line too long.
+    `wanted`: the path or glob of the settings by which it was found, `base` the path that it had before any
+    rotation, `first` the path by which it was found first. `skipping`: in a line too long. `done`: it was rotated away, and read to its end. `stamp`: its
+    size and time of change then, by which it is told where it cannot be by what is in it. `truncated`: its
+    inode has other content now. `gone`: since when it was not found any more, in seconds since 1970.
+    `earlier`: offsets and prints.
     """
 
     path: str
     ino: int
     wanted: str
     base: str
+    first: str
     offset: int = 0
     print: str = ""
     skipping: bool = False
-    at: int = 0
+    done: bool = False
+    truncated: bool = False
+    stamp: str = ""
+    gone: int = 0
+    earlier: tuple[tuple[int, str], ...] = ()
+
+    def but(self, **changes: object) -> Position:
+        """The same with some changes."""
+        return msgspec.structs.replace(self, **changes)
 
     def now_at(self, path: str, ino: int) -> Position:
         """The same place, in a file of that name."""
-        return msgspec.structs.replace(self, path=path, ino=ino)
+        return self.but(path=path, ino=ino)
+
+    def forward(self, offset: int, before: bytes, *, skipping: bool = False) -> Position:
+        """The next place; `before`: at least the last bytes before it."""
+        earlier = (*self.earlier, (self.offset, self.print))[-_EARLIER:]
+        if not self.offset:  # the first bytes, too
+            earlier = ((PRINT, fingerprint(before[:PRINT])),) if len(before) > PRINT else ()
+        return self.but(
+            offset=offset,
+            print=fingerprint(before),
+            skipping=skipping,
+            earlier=earlier,
+            done=False,
+        )
 
     def text(self) -> str:
         """For the outbox."""
@@ -38,6 +65,10 @@ class Position(msgspec.Struct, frozen=True):
     def before(self) -> int:
         """How many bytes its print is of."""
         return min(self.offset, PRINT)
+
+    def is_among(self, inodes: Collection[int]) -> bool:
+        """Whether its file is one of those, and has not got other content."""
+        return self.ino in inodes and not self.truncated
 
     def fits(self, before: bytes) -> bool:
         """Whether these bytes stand before the place."""
@@ -49,6 +80,16 @@ class Position(msgspec.Struct, frozen=True):
             return False
         return self.fits(os.pread(descriptor, self.before, self.offset - self.before))
 
+    def was_in(self, descriptor: int) -> bool:
+        """Whether an open file is the beginning of what was read: a copy made before the last of it came."""
+        size = os.fstat(descriptor).st_size
+        earlier = [place for place in self.earlier if place[0] <= size]
+        if size >= self.offset or not earlier:
+            return False
+        offset, print = earlier[-1]
+        before = min(offset, PRINT)
+        return fingerprint(os.pread(descriptor, before, offset - before)) == print
+
 
 def position_of(text: str) -> Position | None:
     """From the outbox; None if it is of another version."""
@@ -56,6 +97,11 @@ def position_of(text: str) -> Position | None:
         return msgspec.json.decode(text, type=Position)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def stamp_of(size: int, changed: int) -> str:
+    """Of a file; `changed`: in nanoseconds."""
+    return f"{size}:{changed}"
 
 
 def fingerprint(before: bytes) -> str:

@@ -1,0 +1,241 @@
+"""Following: a look finds out which files there are, and what has become of those that were followed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from vaulytica.outbox.delivery import Mark
+from vaulytica.relay.accept import Accept
+from vaulytica.relay.intake.feed import Feed
+from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
+from vaulytica.relay.intake.tail.files import Seen, folders, sight, where_it_goes_on
+from vaulytica.relay.intake.tail.followed import PREFIX, Followed
+from vaulytica.relay.intake.tail.held import Held
+from vaulytica.relay.intake.tail.known import Known, gone_since
+from vaulytica.relay.intake.tail.names import age
+from vaulytica.relay.intake.tail.newcomers import Newcomers
+from vaulytica.relay.intake.tail.position import position_of
+
+log = logging.getLogger("vaulytica.relay.intake")
+
+_BEGUN, _BESIDE = "tail-begun:", "tail-beside:"
+_TRIES = 3  # looks after each other, while files are truncated
+
+
+class Following:
+    """All files that are followed; `clock` is for how long they have been quiet."""
+
+    def __init__(
+        self, tails: Sequence[TailSettings], limits: IntakeLimits, clock: Callable[[], float]
+    ) -> None:
+        self._tails = {settings.path: settings for settings in reversed(tails)}  # the first counts
+        self._all_tails = tails
+        self.held = Held(limits, clock)
+        self._newcomers = Newcomers(self.held)
+        self.chains: list[list[Followed]] = []  # open ones, as they were written after each other
+        self._is_first = True
+        self._said: set[str] = set()
+
+    async def begin(self, accept: Accept, feed: Feed) -> None:
+        """Learn from the outbox how far files were read."""
+        self._accept, self._feed = accept, feed
+        self._begun = set(await accept.marks(_BEGUN)) | set(await accept.marks(_BESIDE))
+        marks = await accept.marks(PREFIX)
+        positions = {key: position_of(text) for key, text in marks.items()}
+        self.held.known = Known({key: at for key, at in positions.items() if at is not None})
+
+    async def look(self) -> None:
+        """See which files are new, renamed, or gone; again, if one was truncated, for what it had is older."""
+        for _ in range(_TRIES):
+            truncations = self._newcomers.truncations
+            await self._look()
+            if truncations == self._newcomers.truncations:
+                break
+
+    async def _look(self) -> None:
+        held = self.held
+        found = await asyncio.to_thread(sight, self._all_tails)
+        self._newcomers.begin(found.seen)
+        held.count()
+        for id, file in list(held.files.items()):
+            self._see(file, found.seen.get(id))
+        unknown = [
+            it for it in found.seen.values() if it.id not in held.files and not held.resume(it)
+        ]
+        for it in sorted(unknown, key=lambda it: (it.path != it.base, _written(it))):
+            if it.id not in held.files:
+                await self._meet(it)
+        inodes = {inode for _, inode in found.seen}
+        if self._is_first:
+            self._look_beside(inodes)
+        await self._note(inodes, found.refused)
+        self._newcomers.say_losses()
+        self.arrange()
+        self._is_first = False
+
+    def _see(self, file: Followed, found: Seen | None) -> None:
+        held = self.held
+        if found is None:
+            if file.left_since is None:
+                file.left_since = held.clock()
+            if file.descriptor is None:
+                held.drop(file)
+            return
+        if (found.size, found.changed) != file.looks and not self._is_still(file, found):
+            held.drop(file)  # another one of that inode, or truncated: it is met as one that is new
+            return
+        file.rotated = file.rotated or file.path != found.path
+        file.position = file.position.now_at(found.path, found.id[1])
+        file.left_since = None
+
+    def _is_still(self, file: Followed, found: Seen) -> bool:
+        """Whether a file that has changed is the same; also if one cannot know now."""
+        if file.packed or found.packed:
+            return file.packed and file.position.stamp == found.stamp
+        was_open = file.descriptor is not None
+        if not was_open and not self.held.open(file, found.path):
+            return True  # that is tried again
+        if file.is_itself():
+            file.seen = max(file.seen, found.size)
+            return True
+        if was_open:
+            self.truncated(file)
+        return was_open
+
+    async def _meet(self, found: Seen) -> None:
+        path, settings = found.settings.path, found.settings
+        is_beside = found.beside or found.packed
+        await self._newcomers.meet(
+            found,
+            is_old=is_beside and _BESIDE + path not in self._begun,
+            to_its_end=settings.begin == "end"
+            and self._is_first
+            and not is_beside
+            and _BEGUN + path not in self._begun,
+        )
+
+    def truncated(self, file: Followed) -> None:
+        """What it had may be in a copy; what it has now is new."""
+        self._newcomers.truncated(file)
+
+    def leave(self, file: Followed) -> None:
+        """It was read to its end and is quiet: it need not be open."""
+        is_gone = file.is_gone()
+        if file.left_since is not None and not is_gone:
+            self._say_where(file.position.base)
+        file.finished()
+        file.close()
+        if file.left_since is not None:
+            file.position = file.position.but(gone=gone_since(deleted=is_gone))
+            self.held.drop(file)
+        self.held.notes.append(file)
+
+    def _say_where(self, base: str) -> None:
+        if base not in self._said:
+            self._said.add(base)
+            log.warning(
+                "%s was renamed to where it is not looked for; should that happen twice within a second, "
+                "or while the relay is down, lines are lost: follow its new names, too",
+                base,
+            )
+
+    def _look_beside(self, inodes: Collection[int]) -> None:
+        """Files that were followed earlier, and have a name now that is not looked for. `inodes`: there are."""
+        held = self.held
+        for key in held.known:
+            position = held.known[key]
+            settings = self._tails.get(position.wanted)
+            if settings is None or position.gone:
+                continue
+            on = where_it_goes_on(position, held.files) if position.print else None
+            if on is not None:
+                path, id = on
+                found = Seen(path, id, 0, 0, settings, position.base, beside=True)
+                if held.go_on(key, found, path, id):
+                    held.files[id].left_since = held.clock()
+            elif not (position.done or position.is_among(inodes)):
+                log.warning(
+                    "%s was read to byte %d and is gone; what else was in it is lost",
+                    position.path,
+                    position.offset,
+                )
+
+    # --- What the outbox is to know.
+
+    async def _note(self, inodes: Collection[int], refused: Mapping[str, str]) -> None:
+        """Where files are, and which are gone; and that from now on one that is not known is a new one."""
+        held = self.held
+        self._say_refused(refused)
+        notes, held.notes = held.notes, []
+        marks = [Mark(file.key, file.position.text()) for file in notes]
+        marks += [Mark(key, held.known[key].text()) for key in held.known.missed(inodes)]
+        await asyncio.gather(*[self._feed.put([], mark) for mark in marks])
+        for path, settings in self._tails.items():
+            if settings.begin == "end":
+                await self._note_begun(_BEGUN + path)
+            if _BESIDE + path not in self._begun and _could_be_listed(path, refused):
+                await self._note_begun(_BESIDE + path)
+        await self._forget(held.known.too_old())
+
+    async def _note_begun(self, name: str) -> None:
+        if name not in self._begun:
+            await self._feed.put([], Mark(name, "1"))
+            self._begun.add(name)
+
+    async def _forget(self, keys: Sequence[str]) -> None:
+        if keys:
+            await self._accept.forget(keys)
+            self.held.known.forget(keys)
+
+    def _say_refused(self, refused: Mapping[str, str]) -> None:
+        for folder, why in refused.items():
+            if folder not in self._said:
+                self._said.add(folder)
+                log.warning(
+                    "%s cannot be listed: %s; files that are renamed there may not be found",
+                    folder,
+                    why,
+                )
+
+    # --- The order in which they are read.
+
+    def arrange(self) -> None:
+        """Those that are open, by what they were before any rotation, in the order in which they were written.
+
+        One waits until those before it are read as far as they go now.
+        """
+        self.held.spare()
+        chains: dict[str, list[Followed]] = defaultdict(list)
+        for file in self.held.files.values():
+            if file.descriptor is not None:
+                chains[file.position.base].append(file)
+        for chain in chains.values():
+            chain.sort(key=_order)
+            for file in chain[:-1]:
+                file.wait_for_it()
+            chain[-1].barrier = None
+        self.chains = list(chains.values())
+
+
+def _could_be_listed(path: str, refused: Mapping[str, str]) -> bool:
+    """Whether any folder of a path or glob could, or there is none yet: what comes to it from now on is new."""
+    all = folders(path)
+    return not all or any(folder not in refused for folder in all)
+
+
+def _written(found: Seen) -> tuple[bool, int, tuple[int, ...]]:
+    """By which files are in the order in which they were written; times may be the same."""
+    return found.path == found.base, found.changed, age(found.path, found.base)
+
+
+def _order(file: Followed) -> tuple[bool, int, bool, tuple[int, ...]]:
+    """The same of files that are open, also if they have no name any more."""
+    assert file.descriptor is not None
+    path, base = file.path, file.position.base
+    is_there = file.left_since is None
+    changed = os.fstat(file.descriptor).st_mtime_ns
+    return path == base and is_there, changed, is_there, age(path, base)
