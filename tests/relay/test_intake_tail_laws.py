@@ -251,3 +251,44 @@ def perform(world: World, step: tuple[Any, ...]) -> None:
             world.compress(which)
         case ("kill", when):
             world.disk.kill = when
+
+
+class Stopping(Disk):
+    """A disk whose process is killed at its write of that number, before or after it."""
+
+    def __init__(self, number: int, when: str) -> None:
+        super().__init__()
+        self._number, self._when = number, when
+
+    async def __call__(self, *given: Any, **more: Any) -> Receipt:
+        self._number -= 1
+        if self._number == 0:
+            self.kill = self._when
+        return await super().__call__(*given, **more)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("begin", ["start", "end"])
+def test_killed_in_the_first_look_of_all(
+    tmp_path: Path, begin: str, number: int, when: str
+) -> None:
+    world = World(tmp_path, "app.log", same=False, dated=False)
+    world.settings = world.settings.model_copy(update={"begin": begin})
+    world.disk = Stopping(number, when)
+    for _ in range(3):
+        world.write(1, False)
+        world.rename()
+    world.written.clear()
+    world.write(3, False)
+    world.run("look")
+    is_noted = any('/app.log","ino"' in position for position in world.disk.kept.values())
+    world.rename()
+    world.write(2, False)
+    world.finish()
+    taken = world.disk.lines
+    assert taken == world.written[len(world.written) - len(taken) :]  # the last ones, in order
+    if is_noted and begin == "start":
+        assert taken == world.written
+    elif is_noted or begin == "start":  # else all of it may have been there before
+        assert taken[-2:] == world.written[-2:]

@@ -46,7 +46,9 @@ class Following:
         self._begun = set(await accept.marks(_BEGUN)) | set(await accept.marks(_BESIDE))
         marks = await accept.marks(PREFIX)
         positions = {key: position_of(text) for key, text in marks.items()}
-        self.held.known = Known({key: at for key, at in positions.items() if at is not None})
+        found = {key: at for key, at in positions.items() if at is not None}
+        self.held.known = Known(found)
+        self._noted = {at.base for at in found.values() if at.first == at.base}  # logs, as such
 
     async def look(self) -> None:
         """See which files are new, renamed, or gone; again, if one was truncated, for what it had is older."""
@@ -107,15 +109,19 @@ class Following:
         return was_open
 
     async def _meet(self, found: Seen) -> None:
-        path, settings = found.settings.path, found.settings
+        path, held = found.settings.path, self.held
         is_beside = found.beside or found.packed
+        from_its_end = (  # nothing of such a log was ever followed
+            found.settings.begin == "end"
+            and self._is_first
+            and _BEGUN + path not in self._begun
+            and found.base not in self._noted
+        )
+        was_before = _BESIDE + path not in self._begun or from_its_end
         await self._newcomers.meet(
             found,
-            is_old=is_beside and _BESIDE + path not in self._begun,
-            to_its_end=settings.begin == "end"
-            and self._is_first
-            and not is_beside
-            and _BEGUN + path not in self._begun,
+            is_old=is_beside and was_before and not held.known.is_noted(found),
+            to_its_end=from_its_end and not is_beside,
         )
 
     def truncated(self, file: Followed) -> None:
@@ -171,15 +177,22 @@ class Following:
         held = self.held
         self._say_refused(refused)
         notes, held.notes = held.notes, []
-        marks = [Mark(file.key, file.position.text()) for file in notes]
-        marks += [Mark(key, held.known[key].text()) for key in held.known.missed(inodes)]
-        await asyncio.gather(*[self._feed.put([], mark) for mark in marks])
+        await self._put([file for file in notes if file.position.done])
+        for (
+            path
+        ) in self._tails:  # only now, and before any log is: else what lies there would be new
+            if _BESIDE + path not in self._begun and _could_be_listed(path, refused):
+                await self._note_begun(_BESIDE + path)
+        await self._put([file for file in notes if not file.position.done])
+        missed = [Mark(key, held.known[key].text()) for key in held.known.missed(inodes)]
+        await asyncio.gather(*[self._feed.put([], mark) for mark in missed])
         for path, settings in self._tails.items():
             if settings.begin == "end":
                 await self._note_begun(_BEGUN + path)
-            if _BESIDE + path not in self._begun and _could_be_listed(path, refused):
-                await self._note_begun(_BESIDE + path)
         await self._forget(held.known.too_old())
+
+    async def _put(self, files: Sequence[Followed]) -> None:
+        await asyncio.gather(*[file.note(self._feed) for file in files])
 
     async def _note_begun(self, name: str) -> None:
         if name not in self._begun:

@@ -94,6 +94,11 @@ class Known:
         ]
         return min(unread, key=lambda key: self[key].ino != found.id[1], default=None)
 
+    def is_noted(self, found: Seen) -> bool:
+        """Whether its inode was followed, though nothing was read of it yet."""
+        keys = self._by_inode.get(found.id[1], ())
+        return any(self[key].base == found.base and not self[key].done for key in keys)
+
     def was_packed_into(self, found: Seen) -> bool:
         """Whether it has the time of one that was read to its end, as it has when that was packed."""
         changed = str(found.changed)
