@@ -490,6 +490,25 @@ def test_permission_that_is_denied_and_granted_later(
         assert elsewhere.go_on() == [0]
 
 
+def test_permission_that_is_denied_for_a_while(elsewhere: Steps) -> None:
+    path = elsewhere.folder / "app.log"
+    append(path, LINE % 0)
+    path.chmod(0o644)
+    with denied():
+        elsewhere.begin({"path": "app.log"})
+        path_is = elsewhere.behind.outbox.marks("tail:")
+    path.chmod(0)
+    with denied():
+        for _ in range(2):  # its place is not forgotten, as it is there
+            elsewhere.begin({"path": "app.log"})
+            elsewhere.go_on()
+        assert elsewhere.behind.outbox.marks("tail:").keys() == path_is.keys()
+    path.chmod(0o644)
+    append(path, LINE % 1)
+    with denied():
+        assert elsewhere.go_on() == [0, 1]
+
+
 def test_more_files_than_may_be_open(steps: Steps) -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_now = len(list(Path("/proc/self/fd").iterdir()))
@@ -507,3 +526,25 @@ def test_more_files_than_may_be_open(steps: Steps) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert sorted(steps.go_on()) == [0] * len(paths) + [1] * len(paths)
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_packed_one_whose_time_is_set_anew(steps: Steps, is_down: bool) -> None:
+    path = steps.folder / "app.log"
+    append(path, LINE % 8)
+    rotate(path)
+    old = pack(path.with_name("app.log.1"), "gz")  # before it is followed
+    steps.begin({"path": "app.log"})
+    append(path, lines(0, 3))
+    rotate(path)
+    packed = pack(path.with_name("app.log.1"), "gz")
+    for _ in range(3):
+        steps.go_on()
+        steps.now += 31
+    if is_down:
+        steps.end()
+    for file in (packed, old.with_name("app.log.2.gz")):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    if is_down:
+        steps.begin({"path": "app.log"})
+    assert steps.go_on() == [0, 1, 2]

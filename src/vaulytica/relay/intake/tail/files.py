@@ -12,9 +12,11 @@ import glob
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -25,8 +27,12 @@ from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, s
 Id = tuple[int, int]
 """Device and inode: what a file is as long as the machine runs, and there is one that has it open."""
 
-_TRIES = 3
+_TRIES = 5
+_MOMENT = 0.02  # seconds, more than two steps of a file system's clock
 _HEAD, _TAIL = 4096, 64 * 1024  # bytes at the ends of what may be a copy
+
+
+T = TypeVar("T")
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -51,10 +57,14 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Sight(msgspec.Struct):
-    """What there is to see. `refused`: folders that cannot be listed, and why."""
+    """What there is to see. `refused`: folders that cannot be listed, and why.
+
+    `steady`: nothing was renamed meanwhile, so that none was missed between two others.
+    """
 
     seen: dict[Id, Seen]
     refused: dict[str, str]
+    steady: bool = True
 
     def add(self, found: Seen, state: os.stat_result) -> None:
         """Only if it is a regular file, and not there by another name."""
@@ -68,15 +78,26 @@ Folders = Sequence[tuple[TailSettings, Sequence[str]]]
 def sight(tails: Sequence[TailSettings]) -> Sight:
     """All regular files, each once: by the first of the settings whose path it has, else had.
 
-    If files were renamed meanwhile, it is looked again: one may have been missed between two others.
+    Folders tell when they were changed, but not finely: what changed a moment ago is looked at twice.
     """
+    names: dict[Id, str] = {}
     for _ in range(_TRIES):
         each = [(settings, folders(settings.path)) for settings in tails]
         before = _changed(each)
         found = _sight(each)
-        if before == _changed(each):
+        last, names = names, {id: it.path for id, it in found.seen.items()}
+        is_same = before == _changed(each)
+        found.steady = is_same and (last == names or _are_old(before))
+        if found.steady:
             break
+        if not is_same:
+            time.sleep(_MOMENT)
     return found
+
+
+def _are_old(changed: Sequence[int]) -> bool:
+    """Whether the last change is further away than a clock's step."""
+    return all(abs(time.time() - at / 1e9) > _MOMENT for at in changed)
 
 
 def _sight(tails: Folders) -> Sight:
@@ -182,46 +203,57 @@ def _entries(
 # --- What is in them.
 
 
-def opened(path: str) -> int:
-    """A descriptor; raises OSError."""
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+class Moved(FileNotFoundError):
+    """Another file has that name by now, or none: what was asked of it is to be asked again."""
 
 
-def is_in(position: Position, path: str) -> bool:
-    """Whether that file has been read to there, as far as one can see."""
-    return _asked(path, position.is_in)
-
-
-def was_in(position: Position, path: str) -> bool:
-    """Whether that file is the beginning of what was read, as far as one can see."""
-    return _asked(path, position.was_in)
-
-
-def _asked(path: str, ask: Callable[[int], bool]) -> bool:
+def opened(path: str, id: Id) -> int:
+    """A descriptor of that file; raises `Moved`, or OSError."""
     try:
-        descriptor = opened(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise Moved(path) from None
+    state = os.fstat(descriptor)
+    if (state.st_dev, state.st_ino) != id:
+        os.close(descriptor)
+        raise Moved(path)
+    return descriptor
+
+
+def is_in(position: Position, path: str, id: Id) -> bool:
+    """Whether that file has been read to there, as far as one can see; raises `Moved`."""
+    return bool(_asked(path, id, position.is_in))
+
+
+def was_in(position: Position, path: str, id: Id) -> bool:
+    """Whether that file is the beginning of what was read, as far as one can see; raises `Moved`."""
+    return bool(_asked(path, id, position.was_in))
+
+
+def _asked(path: str, id: Id, ask: Callable[[int], T]) -> T | None:
+    try:
+        descriptor = opened(path, id)
         try:
             return ask(descriptor)
         finally:
             os.close(descriptor)
+    except Moved:
+        raise
     except OSError:
-        return False
+        return None
 
 
-def print_at(path: str, offset: int) -> str:
-    """The print of a place; empty if it cannot be read."""
-    try:
-        descriptor = opened(path)
-        try:
-            return fingerprint(os.pread(descriptor, min(offset, PRINT), max(0, offset - PRINT)))
-        finally:
-            os.close(descriptor)
-    except OSError:
-        return ""
+def print_at(path: str, id: Id, offset: int) -> str:
+    """The print of a place; empty if it cannot be read; raises `Moved`."""
+
+    def printed(descriptor: int) -> str:
+        return fingerprint(os.pread(descriptor, min(offset, PRINT), max(0, offset - PRINT)))
+
+    return _asked(path, id, printed) or ""
 
 
-def begins(path: str, size: int, descriptor: int) -> bool:
-    """Whether the open file begins with what is in that one, by both ends of it."""
+def begins(path: str, id: Id, size: int, descriptor: int) -> bool:
+    """Whether the open file begins with what is in that one, by both ends of it; raises `Moved`."""
 
     def same(other: int) -> bool:
         return os.fstat(descriptor).st_size >= size and all(
@@ -230,11 +262,11 @@ def begins(path: str, size: int, descriptor: int) -> bool:
             for at, count in [(0, _HEAD), (max(0, size - _TAIL), _TAIL)]
         )
 
-    return _asked(path, same)
+    return bool(_asked(path, id, same))
 
 
 def where_it_goes_on(position: Position, but: Collection[Id]) -> tuple[str, Id] | None:
-    """The file beside it that has what this one had; but none of those.
+    """The file beside it that has what this one had; but none of those. Raises `Moved`.
 
     It is the same file by another name, or a copy.
     """
@@ -247,7 +279,7 @@ def where_it_goes_on(position: Position, but: Collection[Id]) -> tuple[str, Id] 
     for path, id in beside:
         same_path = path == position.base  # it may begin alike, and be another
         enough = position.offset >= PRINT if same_path else position.offset > 0
-        if (id[1] == position.ino or enough) and is_in(position, path):
+        if (id[1] == position.ino or enough) and is_in(position, path, id):
             return path, id
     return None
 

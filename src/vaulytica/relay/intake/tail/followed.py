@@ -16,7 +16,7 @@ from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
-from vaulytica.relay.intake.tail.files import Id, begins, opened
+from vaulytica.relay.intake.tail.files import Id, Moved, Seen, begins, opened
 from vaulytica.relay.intake.tail.packed import CannotUnpack, Unpacked
 from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
 
@@ -83,19 +83,16 @@ class Followed:
         """By which it was found last."""
         return self.position.path
 
-    def open(self, path: str) -> None:
+    def open(self, path: str, id: Id) -> None:
         """Raises OSError, or `CannotUnpack`."""
-        descriptor = opened(path)
+        descriptor = opened(path, id)
         try:
-            state = os.fstat(descriptor)
-            if state.st_ino != self.position.ino:
-                raise FileNotFoundError  # another file has that name now
             if self.packed:
                 self._content = Unpacked(descriptor, path)
         except BaseException:
             os.close(descriptor)
             raise
-        self.descriptor, self.id = descriptor, (state.st_dev, state.st_ino)
+        self.descriptor, self.id = descriptor, id
         self._settled = False
 
     def size(self) -> int:
@@ -113,36 +110,41 @@ class Followed:
             self.descriptor = None
 
     @contextmanager
-    def _any_descriptor(self) -> Iterator[int | None]:
-        """Of the file, whether it is open or not; None if it is gone."""
+    def _any_descriptor(self) -> Iterator[int]:
+        """Of the file, whether it is open or not; raises OSError."""
         if self.descriptor is not None:
             yield self.descriptor
             return
+        descriptor = opened(self.path, self.id)
         try:
-            descriptor = opened(self.path)
-        except OSError:
-            yield None
-            return
-        try:
-            yield descriptor if os.fstat(descriptor).st_ino == self.id[1] else None
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def begins_as(self, path: str, size: int) -> bool:
-        """Whether it begins with what is in that file."""
-        with self._any_descriptor() as own:
-            return own is not None and begins(path, size, own)
+    def begins_as(self, found: Seen) -> bool:
+        """Whether it begins with what is in that file; raises `Moved`, also where it was itself."""
+        try:
+            with self._any_descriptor() as own:
+                return begins(found.path, found.id, found.size, own)
+        except Moved:
+            raise
+        except OSError:
+            return False
 
     def begins_with(self, head: bytes, tail: bytes, size: int) -> bool:
-        """Whether its first bytes, so many, begin and end so."""
+        """Whether its first bytes, so many, begin and end so; raises `Moved`."""
         if self.packed:
             return False
-        with self._any_descriptor() as own:
-            return (
-                own is not None
-                and os.pread(own, len(head), 0) == head
-                and os.pread(own, len(tail), size - len(tail)) == tail
-            )
+        try:
+            with self._any_descriptor() as own:
+                return (
+                    os.pread(own, len(head), 0) == head
+                    and os.pread(own, len(tail), size - len(tail)) == tail
+                )
+        except Moved:
+            raise
+        except OSError:
+            return False
 
     def go_to(self, end: int) -> None:
         """Begin behind the last line that ends before there."""

@@ -7,12 +7,13 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from vaulytica.outbox.delivery import Mark
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
-from vaulytica.relay.intake.tail.files import Seen, folders, sight, where_it_goes_on
+from vaulytica.relay.intake.tail.files import Moved, Seen, folders, sight, where_it_goes_on
 from vaulytica.relay.intake.tail.followed import PREFIX, Followed
 from vaulytica.relay.intake.tail.held import Held
 from vaulytica.relay.intake.tail.known import Known, gone_since
@@ -23,6 +24,7 @@ from vaulytica.relay.intake.tail.position import position_of
 log = logging.getLogger("vaulytica.relay.intake")
 
 _BEGUN, _BESIDE = "tail-begun:", "tail-beside:"
+_UNSTEADY = 5  # looks that are put off, as files are being renamed
 _TRIES = 3  # looks after each other, while files are truncated
 
 
@@ -38,6 +40,7 @@ class Following:
         self._newcomers = Newcomers(self.held)
         self.chains: list[list[Followed]] = []  # open ones, as they were written after each other
         self._is_first = True
+        self._unsteady = 0  # looks after each other in which files were being renamed
         self._said: set[str] = set()
 
     async def begin(self, accept: Accept, feed: Feed) -> None:
@@ -61,16 +64,19 @@ class Following:
     async def _look(self) -> None:
         held = self.held
         found = await asyncio.to_thread(sight, self._all_tails)
+        if not found.steady and self._unsteady < _UNSTEADY:
+            self._unsteady += 1
+            return  # files are being renamed right now, and some were missed
+        self._unsteady = 0
         self._newcomers.begin(found.seen)
         held.count()
         for id, file in list(held.files.items()):
             self._see(file, found.seen.get(id))
-        unknown = [
-            it for it in found.seen.values() if it.id not in held.files and not held.resume(it)
-        ]
+        unknown = [it for it in found.seen.values() if self._is_unknown(it)]
         for it in sorted(unknown, key=lambda it: (it.path != it.base, _written(it))):
             if it.id not in held.files:
-                await self._meet(it)
+                with suppress(Moved):
+                    await self._meet(it)
         inodes = {inode for _, inode in found.seen}
         if self._is_first:
             self._look_beside(inodes)
@@ -78,6 +84,13 @@ class Following:
         self._newcomers.say_losses()
         self.arrange()
         self._is_first = False
+
+    def _is_unknown(self, found: Seen) -> bool:
+        """Whether it is none that was followed, now or earlier."""
+        try:
+            return found.id not in self.held.files and not self.held.resume(found)
+        except Moved:
+            return False  # that is asked again
 
     def _see(self, file: Followed, found: Seen | None) -> None:
         held = self.held
@@ -99,7 +112,7 @@ class Following:
         if file.packed or found.packed:
             return file.packed and file.position.stamp == found.stamp
         was_open = file.descriptor is not None
-        if not was_open and not self.held.open(file, found.path):
+        if not was_open and not self.held.open(file, found.path, found.id):
             return True  # that is tried again
         if file.is_itself():
             file.seen = max(file.seen, found.size)
@@ -157,7 +170,9 @@ class Following:
             settings = self._tails.get(position.wanted)
             if settings is None or position.gone:
                 continue
-            on = where_it_goes_on(position, held.files) if position.print else None
+            on = None
+            with suppress(Moved):
+                on = where_it_goes_on(position, held.files) if position.print else None
             if on is not None:
                 path, id = on
                 found = Seen(path, id, 0, 0, settings, position.base, beside=True)

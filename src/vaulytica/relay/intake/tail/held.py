@@ -50,13 +50,13 @@ class Held:
             if file.position.base == found.base or is_rotation(found.path, file.position.base)
         ]
 
-    def open(self, file: Followed, path: str) -> bool:
+    def open(self, file: Followed, path: str, id: Id) -> bool:
         """Whether it could be opened; if not it is tried again, and that is said once."""
         self.may_open -= 1
         if self.may_open < 0:
             return False
         try:
-            file.open(path)
+            file.open(path, id)
         except FileNotFoundError:  # it was renamed a moment ago
             return False
         except (OSError, CannotUnpack) as error:
@@ -73,10 +73,12 @@ class Held:
             self._said.add(path)
             log.warning("%s cannot be read: %s; it is tried again", path, reason(error))
 
-    def follow(self, position: Position, found: Seen | Followed, key: str = "") -> Followed | None:
-        """Open and follow it; None if it cannot be opened."""
+    def follow(
+        self, position: Position, found: Seen | Followed, id: Id, key: str = ""
+    ) -> Followed | None:
+        """Open that file and follow it; None if it cannot be opened."""
         file = Followed(position, found.settings, self._limits, key, packed=found.packed)
-        if not self.open(file, position.path):
+        if not self.open(file, position.path, id):
             return None
         file.beside, file.grown_at, file.seen = found.beside, self.clock(), file.size()
         file.rotated = found.beside or found.packed or position.path != position.first
@@ -86,7 +88,7 @@ class Held:
     def follow_new(self, position: Position, found: Seen) -> Followed | None:
         """One of which nothing was read, also not before it was moved to where it is."""
         key = self.known.unread(found)
-        file = self.follow(position, found, key or "")
+        file = self.follow(position, found, found.id, key or "")
         if file is not None:
             if key is not None:
                 self.known.take(key)
@@ -121,13 +123,13 @@ class Held:
         old = self.known.take(key)
         position = old.now_at(path, id[1]).but(gone=0, truncated=False)
         file: Followed | None
-        if isinstance(found, Seen) and old.done and old.stamp == found.stamp:
-            file = self.shut(position, found, key)
+        if isinstance(found, Seen) and old.done and (found.packed or old.stamp == found.stamp):
+            file = self.shut(position.but(stamp=found.stamp), found, key)
         else:
-            file = self.follow(position, found, key)
+            file = self.follow(position, found, id, key)
         if file is None:
             self.known.add(key, old)
             return False
-        if old.gone or id[1] != old.ino:
+        if old.gone or id[1] != old.ino or file.position.stamp != old.stamp:
             self.notes.append(file)
         return True

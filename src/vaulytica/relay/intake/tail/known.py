@@ -53,12 +53,15 @@ class Known:
     def _is_of(self, key: str, found: Seen) -> bool:
         at = self[key]
         if found.packed or is_packed(at.path):
-            return found.packed and at.stamp == found.stamp
+            if not (found.packed and is_packed(at.path)):
+                return False
+            is_same_size = at.stamp.partition(":")[0] == str(found.size)
+            return at.stamp == found.stamp or (is_same_size and at.done and not at.print)
         if not at.print and not at.done:
             return False  # nothing was read of it, so anything may be it
         if at.done and not at.print and at.offset:  # it could not be read then
             return at.stamp == found.stamp
-        return is_in(at, found.path)
+        return is_in(at, found.path, found.id)
 
     def family(self, found: Seen) -> list[str]:
         """Those whose content that file may have by its name, of which something was read."""
@@ -70,19 +73,25 @@ class Known:
             and (at.base == found.base or is_rotation(found.path, at.base))
         ]
 
+    def packed(self, found: Seen) -> list[str]:
+        """Those of its inode that were packed: its time may have changed, or what is in it."""
+        keys = self._by_inode.get(found.id[1], ())
+        return [key for key in keys if self[key].print and is_packed(self[key].path)]
+
     def of_content(self, found: Seen) -> str | None:
         """A file that this one goes on with: a copy of it, or the same brought back."""
         least = PRINT if found.path == found.base else 1  # what begins alike may be another
         family = [key for key in self.family(found) if self[key].offset >= least]
         for key in sorted(family, key=lambda key: -self[key].offset):
-            if self[key].offset <= found.size and is_in(self[key], found.path):
+            if self[key].offset <= found.size and is_in(self[key], found.path, found.id):
                 return key
         return None
 
     def is_read_copy(self, found: Seen) -> bool:
         """Whether all that is in it was read before its original was truncated."""
         return found.path != found.base and any(
-            self[key].truncated and was_in(self[key], found.path) for key in self.family(found)
+            self[key].truncated and was_in(self[key], found.path, found.id)
+            for key in self.family(found)
         )
 
     def unread(self, found: Seen) -> str | None:
@@ -115,7 +124,8 @@ class Known:
 
     def too_old(self) -> Sequence[str]:
         """Those that are gone for so long that they are forgotten."""
-        return [key for key, at in self._positions.items() if time.time() - at.gone > _FORGET]
+        now = time.time()
+        return [key for key, at in self._positions.items() if at.gone and now - at.gone > _FORGET]
 
     def forget(self, keys: Collection[str]) -> None:
         """Have them no more."""

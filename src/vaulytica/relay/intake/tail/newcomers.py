@@ -10,6 +10,7 @@ import msgspec
 
 from vaulytica.relay.intake.tail.files import (
     Id,
+    Moved,
     Seen,
     is_being_packed,
     print_at,
@@ -42,8 +43,11 @@ class _Twin(msgspec.Struct, frozen=True):
     print: str
 
     def is_it(self) -> bool:
-        """Whether it is still there."""
-        return self.print != "" and print_at(self.found.path, self.found.size) == self.print
+        """Whether it is still there, by that name."""
+        try:
+            return self.print != "" and _end(self.found) == self.print
+        except Moved:
+            return False
 
 
 class _Broken(msgspec.Struct):
@@ -103,23 +107,21 @@ class Newcomers:
         """Nothing of it is to be read but what comes to it from now on."""
         position = start_of(found).but(done=True, stamp=found.stamp)
         if not found.packed:
-            position = position.but(offset=found.size, print=print_at(found.path, found.size))
+            position = position.but(offset=found.size, print=_end(found))
         self._held.notes.append(self._held.shut(position, found))
 
     # --- Copies that are made before a file is truncated: nothing of them is new, unless it is.
 
     def _is_twin(self, found: Seen) -> bool:
         """Whether it seems to be a copy, which is looked at again when more is known."""
-        known = self._twins.pop(found.id, None)
-        family = [
-            file for file in self._held.family(found) if not file.packed and file.seen >= found.size
-        ]
+        known = self._twins.get(found.id)
+        family = [file for file in self._held.family(found) if not file.packed]
         family.sort(key=lambda file: known is None or file.key != known.key)
         for file in family:
-            if file.begins_as(found.path, found.size):
-                print = print_at(found.path, found.size)
-                self._twins[found.id] = _Twin(found, file.key, print)
+            if file.begins_as(found):
+                self._twins[found.id] = _Twin(found, file.key, _end(found))
                 return True
+        self._twins.pop(found.id, None)
         return False
 
     def _look_at_originals(self, found: Seen) -> None:
@@ -143,7 +145,7 @@ class Newcomers:
             self._losses.append(_Loss(old.path, old.base, file.seen - had, self._look))
         if file.left_since is None:
             start = Position(old.path, old.ino, old.wanted, old.base, old.first)
-            new = held.follow(start, file)
+            new = held.follow(start, file, file.id)
             if new is not None:
                 held.notes.append(new)
 
@@ -158,7 +160,10 @@ class Newcomers:
                     self._pass_by(found)
         if not file.position.offset:
             return None
-        return where_it_goes_on(file.position, self._held.files)
+        try:
+            return where_it_goes_on(file.position, self._held.files)
+        except Moved:  # it is met in the next look
+            return None
 
     def say_losses(self) -> None:
         """Of what was truncated, and is in no file that was found since."""
@@ -185,12 +190,14 @@ class Newcomers:
             return
         self._look_at_originals(found)
         known = self._held.known
-        places = {key: known[key] for key in known.family(found)}
+        places = {key: known[key] for key in known.family(found) + known.packed(found)}
         try:
-            inside = await asyncio.to_thread(contents, found.path, places)
+            inside = await asyncio.to_thread(contents, found, places)
         except CannotUnpack as error:
             until = self._held.clock() + (_PATIENCE if error.is_broken else 0.0)
             self._broken[found.id] = _Broken(found.stamp, str(error), until)
+        except Moved:
+            raise
         except OSError as error:
             self._held.cannot_open(found.path, error)
         else:
@@ -224,6 +231,10 @@ class Newcomers:
                 found.path,
                 broken.why,
             )
+
+
+def _end(found: Seen) -> str:
+    return print_at(found.path, found.id, found.size)
 
 
 def start_of(found: Seen) -> Position:

@@ -15,7 +15,8 @@ from typing import IO, Any, cast
 
 import msgspec
 
-from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint
+from vaulytica.relay.intake.tail.files import Moved, Seen, opened
+from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
 
 _BLOCK = 256 * 1024
 ENDS = 4096  # bytes of both ends, by which a copy is told
@@ -95,25 +96,28 @@ class Contents(msgspec.Struct, frozen=True):
     is_read: bool = False
 
 
-def contents(path: str, positions: Mapping[str, Position]) -> Contents:
-    """Read through it once; raises `CannotUnpack`, also if it is not whole, and OSError."""
+def contents(found: Seen, positions: Mapping[str, Position]) -> Contents:
+    """Read through it once; raises `CannotUnpack`, also if it is not whole, OSError, and `Moved` if it grew."""
     places = [
         (offset, print, key)
         for key, at in positions.items()
         for offset, print in [*(at.earlier if at.truncated else ()), (at.offset, at.print)]
     ]
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = opened(found.path, found.id)
     content: Unpacked | None = None
     try:
-        content = Unpacked(descriptor, path)
+        state = os.fstat(descriptor)
+        if stamp_of(state.st_size, state.st_mtime_ns) != found.stamp:
+            raise Moved(found.path)  # it is not what was seen
+        content = Unpacked(descriptor, found.path)
         head = content.pread(ENDS, 0)
         key, nearest = None, dict[str, bool]()
         for offset, print, of in sorted(places):
             before = min(offset, PRINT)
-            found = content.pread(before, offset - before)
-            if len(found) < before:
+            data = content.pread(before, offset - before)
+            if len(data) < before:
                 break
-            nearest[of] = fingerprint(found) == print
+            nearest[of] = fingerprint(data) == print
             if nearest[of] and offset == positions[of].offset:
                 key = of
         size = content.size()
