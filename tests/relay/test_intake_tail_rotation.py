@@ -548,3 +548,17 @@ def test_a_packed_one_whose_time_is_set_anew(steps: Steps, is_down: bool) -> Non
     if is_down:
         steps.begin({"path": "app.log"})
     assert steps.go_on() == [0, 1, 2]
+
+
+def test_an_empty_log_that_was_rotated_is_not_said_to_be_gone(
+    steps: Steps, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = steps.folder / "app.log"
+    path.touch()
+    steps.begin({"path": "app.log"})
+    steps.end()
+    rotate(path)
+    append(path, LINE % 0)
+    steps.begin({"path": "app.log"})
+    assert steps.go_on() == [0]
+    assert not said(caplog)

@@ -168,6 +168,11 @@ class Followed:
             return size >= self.seen and rest == self._rest
         return self.position.is_in(self.descriptor)
 
+    def look_at_beginning(self) -> None:
+        """Of a file of which nothing is read, know what is in it, as it may be truncated before it is."""
+        if self.descriptor is not None and not (self.position.offset or self.packed):
+            self._rest = os.pread(self.descriptor, PRINT, 0)
+
     def has_news(self, now: float) -> bool:
         """Whether there may be something to read; `now` by any clock that only goes forward."""
         if self.descriptor is None or self.is_binary:

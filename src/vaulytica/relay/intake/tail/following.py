@@ -116,6 +116,7 @@ class Following:
             return True  # that is tried again
         if file.is_itself():
             file.seen = max(file.seen, found.size)
+            file.look_at_beginning()
             return True
         if was_open:
             self.truncated(file)
@@ -178,7 +179,9 @@ class Following:
                 found = Seen(path, id, 0, 0, settings, position.base, beside=True)
                 if held.go_on(key, found, path, id):
                     held.files[id].left_since = held.clock()
-            elif not (position.done or position.is_among(inodes)):
+            elif position.done or position.is_among(inodes):
+                pass
+            elif position.offset or not self._newcomers.has_met(position.base):
                 log.warning(
                     "%s was read to byte %d and is gone; what else was in it is lost",
                     position.path,

@@ -81,6 +81,7 @@ class Held:
         if not self.open(file, position.path, id):
             return None
         file.beside, file.grown_at, file.seen = found.beside, self.clock(), file.size()
+        file.look_at_beginning()
         file.rotated = found.beside or found.packed or position.path != position.first
         self.files[file.id] = file
         return file

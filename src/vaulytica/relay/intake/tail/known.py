@@ -46,7 +46,7 @@ class Known:
         for key in self._by_inode.get(found.id[1], ()):
             if self._is_of(key, found):
                 same.append(key)
-            elif not found.packed:
+            elif self[key].offset and not found.packed:
                 self._positions[key] = self[key].but(truncated=True)
         return max(same, key=lambda key: self[key].offset, default=None)
 

@@ -165,6 +165,10 @@ class Newcomers:
         except Moved:  # it is met in the next look
             return None
 
+    def has_met(self, base: str) -> bool:
+        """Whether one came in this look, which may be what one is missed of which nothing was read."""
+        return self._met.get(base) == self._look
+
     def say_losses(self) -> None:
         """Of what was truncated, and is in no file that was found since."""
         for lost in [lost for lost in self._losses if lost.look < self._look]:
@@ -205,7 +209,7 @@ class Newcomers:
 
     def _take_packed(self, found: Seen, inside: Contents) -> None:
         known = self._held.known
-        for file in self._held.family(found):
+        for file in self._held.family(found) if inside.size else ():
             if file.begins_with(inside.head, inside.tail, inside.size):
                 self._twins[found.id] = _Twin(found, file.key, "")
                 return
