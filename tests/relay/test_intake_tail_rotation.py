@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from support.sources import store
-from support.tail import LINE, Steps, append
+from support.tail import LINE, Steps, append, rotate, said
 from vaulytica.relay.intake.tail.followed import BLOCK
 
 
@@ -29,18 +29,6 @@ def lines(first: int, last: int) -> str:
 def long_lines(first: int, last: int) -> str:
     """Of about 1000 bytes."""
     return lines(first, last).replace("}}", ',"pad":"' + "x" * 960 + '"}}')
-
-
-def rotate(path: Path) -> None:
-    """As logrotate does it, by numbers."""
-    for number in range(9, 0, -1):
-        for old in path.parent.glob(f"{path.name}.{number}*"):
-            old.rename(old.with_name(old.name.replace(f".{number}", f".{number + 1}", 1)))
-    path.rename(path.with_name(f"{path.name}.1"))
-
-
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
 
 
 # --- By renaming.

@@ -7,6 +7,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.intake import Intake
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
 from vaulytica.relay.intake.tail import Tail
@@ -65,3 +67,15 @@ class Steps:
 def append(path: Path, text: str) -> None:
     with path.open("a") as file:
         file.write(text)
+
+
+def rotate(path: Path) -> None:
+    """As logrotate does it, by numbers."""
+    for number in range(9, 0, -1):
+        for old in path.parent.glob(f"{path.name}.{number}*"):
+            old.rename(old.with_name(old.name.replace(f".{number}", f".{number + 1}", 1)))
+    path.rename(path.with_name(f"{path.name}.1"))
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

@@ -13,26 +13,21 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from vaulytica.relay.intake.settings import TailSettings
-from vaulytica.relay.intake.tail.names import bases, is_packed, is_rotation, unpacked
-from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
+from vaulytica.relay.intake.tail.names import bases, is_packed
+from vaulytica.relay.intake.tail.position import stamp_of
 
 Id = tuple[int, int]
 """Device and inode: what a file is as long as the machine runs, and there is one that has it open."""
 
 _TRIES = 5
 _MOMENT = 0.02  # seconds, more than two steps of a file system's clock
-_HEAD, _TAIL = 4096, 64 * 1024  # bytes at the ends of what may be a copy
-
-
-T = TypeVar("T")
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -59,7 +54,8 @@ class Seen(msgspec.Struct, frozen=True):
 class Sight(msgspec.Struct):
     """What there is to see. `refused`: folders that cannot be listed, and why.
 
-    `steady`: nothing was renamed meanwhile, so that none was missed between two others.
+    `steady`: nothing was renamed meanwhile, so that none was missed between two others; else it is what was
+    seen in any of some listings.
     """
 
     seen: dict[Id, Seen]
@@ -81,10 +77,12 @@ def sight(tails: Sequence[TailSettings]) -> Sight:
     Folders tell when they were changed, but not finely: what changed a moment ago is looked at twice.
     """
     names: dict[Id, str] = {}
+    seen: dict[Id, Seen] = {}
     for _ in range(_TRIES):
         each = [(settings, folders(settings.path)) for settings in tails]
         before = _changed(each)
         found = _sight(each)
+        seen |= found.seen
         last, names = names, {id: it.path for id, it in found.seen.items()}
         is_same = before == _changed(each)
         found.steady = is_same and (last == names or _are_old(before))
@@ -92,6 +90,8 @@ def sight(tails: Sequence[TailSettings]) -> Sight:
             break
         if not is_same:
             time.sleep(_MOMENT)
+    else:
+        found.seen = seen  # what one listing has missed, another has
     return found
 
 
@@ -198,102 +198,3 @@ def _entries(
         except OSError as error:
             refused[folder] = error.strerror or str(error)
     return listed[folder]
-
-
-# --- What is in them.
-
-
-class Moved(FileNotFoundError):
-    """Another file has that name by now, or none: what was asked of it is to be asked again."""
-
-
-def opened(path: str, id: Id) -> int:
-    """A descriptor of that file; raises `Moved`, or OSError."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise Moved(path) from None
-    state = os.fstat(descriptor)
-    if (state.st_dev, state.st_ino) != id:
-        os.close(descriptor)
-        raise Moved(path)
-    return descriptor
-
-
-def is_in(position: Position, path: str, id: Id) -> bool:
-    """Whether that file has been read to there, as far as one can see; raises `Moved`."""
-    return bool(_asked(path, id, position.is_in))
-
-
-def was_in(position: Position, path: str, id: Id) -> bool:
-    """Whether that file is the beginning of what was read, as far as one can see; raises `Moved`."""
-    return bool(_asked(path, id, position.was_in))
-
-
-def _asked(path: str, id: Id, ask: Callable[[int], T]) -> T | None:
-    try:
-        descriptor = opened(path, id)
-        try:
-            return ask(descriptor)
-        finally:
-            os.close(descriptor)
-    except Moved:
-        raise
-    except OSError:
-        return None
-
-
-def print_at(path: str, id: Id, offset: int) -> str:
-    """The print of a place; empty if it cannot be read; raises `Moved`."""
-
-    def printed(descriptor: int) -> str:
-        return fingerprint(os.pread(descriptor, min(offset, PRINT), max(0, offset - PRINT)))
-
-    return _asked(path, id, printed) or ""
-
-
-def begins(path: str, id: Id, size: int, descriptor: int) -> bool:
-    """Whether the open file begins with what is in that one, by both ends of it; raises `Moved`."""
-
-    def same(other: int) -> bool:
-        return os.fstat(descriptor).st_size >= size and all(
-            os.pread(other, min(count, size - at), at)
-            == os.pread(descriptor, min(count, size - at), at)
-            for at, count in [(0, _HEAD), (max(0, size - _TAIL), _TAIL)]
-        )
-
-    return bool(_asked(path, id, same))
-
-
-def where_it_goes_on(position: Position, but: Collection[Id]) -> tuple[str, Id] | None:
-    """The file beside it that has what this one had; but none of those. Raises `Moved`.
-
-    It is the same file by another name, or a copy.
-    """
-    beside = [
-        (path, (state.st_dev, state.st_ino))
-        for path, state in _beside(position.base)
-        if state.st_size >= position.offset and (state.st_dev, state.st_ino) not in but
-    ]
-    beside.sort(key=lambda found: (found[1][1] != position.ino, found))
-    for path, id in beside:
-        same_path = path == position.base  # it may begin alike, and be another
-        enough = position.offset >= PRINT if same_path else position.offset > 0
-        if (id[1] == position.ino or enough) and is_in(position, path, id):
-            return path, id
-    return None
-
-
-def _beside(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        with os.scandir(Path(path).parent) as entries:
-            for entry in entries:
-                if (entry.path == path or is_rotation(entry.path, path)) and entry.is_file():
-                    yield entry.path, entry.stat()
-    except OSError:
-        return
-
-
-def is_being_packed(path: str) -> bool:
-    """Whether what it is made of is still there."""
-    return Path(unpacked(path)).exists()

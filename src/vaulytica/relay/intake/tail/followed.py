@@ -16,7 +16,8 @@ from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
-from vaulytica.relay.intake.tail.files import Id, Moved, Seen, begins, opened
+from vaulytica.relay.intake.tail.content import Moved, begins, opened
+from vaulytica.relay.intake.tail.files import Id, Seen
 from vaulytica.relay.intake.tail.packed import CannotUnpack, Unpacked
 from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
 
@@ -166,7 +167,7 @@ class Followed:
         if not self.position.offset:
             rest = os.pread(self.descriptor, len(self._rest), 0)
             return size >= self.seen and rest == self._rest
-        return self.position.is_in(self.descriptor)
+        return self.position.is_of(self.descriptor)
 
     def look_at_beginning(self) -> None:
         """Of a file of which nothing is read, know what is in it, as it may be truncated before it is."""

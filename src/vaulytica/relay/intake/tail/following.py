@@ -7,13 +7,13 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 
 from vaulytica.outbox.delivery import Mark
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
-from vaulytica.relay.intake.tail.files import Moved, Seen, folders, sight, where_it_goes_on
+from vaulytica.relay.intake.tail.content import Moved, where_it_goes_on
+from vaulytica.relay.intake.tail.files import Seen, Sight, folders, sight
 from vaulytica.relay.intake.tail.followed import PREFIX, Followed
 from vaulytica.relay.intake.tail.held import Held
 from vaulytica.relay.intake.tail.known import Known, gone_since
@@ -25,7 +25,7 @@ log = logging.getLogger("vaulytica.relay.intake")
 
 _BEGUN, _BESIDE = "tail-begun:", "tail-beside:"
 _UNSTEADY = 5  # looks that are put off, as files are being renamed
-_TRIES = 3  # looks after each other, while files are truncated
+_TRIES = 5  # looks after each other, while files are renamed or truncated
 
 
 class Following:
@@ -40,6 +40,7 @@ class Following:
         self._newcomers = Newcomers(self.held)
         self.chains: list[list[Followed]] = []  # open ones, as they were written after each other
         self._is_first = True
+        self._missed: set[str] = set()  # keys of what was followed earlier, and may be gone
         self._unsteady = 0  # looks after each other in which files were being renamed
         self._said: set[str] = set()
 
@@ -51,23 +52,35 @@ class Following:
         positions = {key: position_of(text) for key, text in marks.items()}
         found = {key: at for key, at in positions.items() if at is not None}
         self.held.known = Known(found)
+        self._missed = set(found)
         self._noted = {at.base for at in found.values() if at.first == at.base}  # logs, as such
 
     async def look(self) -> None:
-        """See which files are new, renamed, or gone; again, if one was truncated, for what it had is older."""
-        for _ in range(_TRIES):
-            truncations = self._newcomers.truncations
-            await self._look()
-            if truncations == self._newcomers.truncations:
-                break
+        """See which files are new, renamed, or gone.
 
-    async def _look(self) -> None:
+        Again, if one was renamed meanwhile, for those that were written later wait for it, or was truncated,
+        for what it had is older.
+        """
+        for _ in range(_TRIES):
+            found = await asyncio.to_thread(sight, self._all_tails)
+            self._unsteady = 0 if found.steady else self._unsteady + 1
+            if 0 < self._unsteady <= _UNSTEADY:
+                return  # files are being renamed right now, and some may have been missed
+            changes = self.held.changes
+            await self._look_at(found)
+            if is_calm := changes == self.held.changes:
+                break
+        inodes = {inode for _, inode in found.seen}
+        all_seen = found.steady and is_calm
+        if all_seen:
+            self._look_beside(inodes)
+        await self._note(inodes, found.refused)
+        self._newcomers.end(all_seen=all_seen)
+        self.arrange()
+        self._is_first = False
+
+    async def _look_at(self, found: Sight) -> None:
         held = self.held
-        found = await asyncio.to_thread(sight, self._all_tails)
-        if not found.steady and self._unsteady < _UNSTEADY:
-            self._unsteady += 1
-            return  # files are being renamed right now, and some were missed
-        self._unsteady = 0
         self._newcomers.begin(found.seen)
         held.count()
         for id, file in list(held.files.items()):
@@ -75,21 +88,17 @@ class Following:
         unknown = [it for it in found.seen.values() if self._is_unknown(it)]
         for it in sorted(unknown, key=lambda it: (it.path != it.base, _written(it))):
             if it.id not in held.files:
-                with suppress(Moved):
+                try:
                     await self._meet(it)
-        inodes = {inode for _, inode in found.seen}
-        if self._is_first:
-            self._look_beside(inodes)
-        await self._note(inodes, found.refused)
-        self._newcomers.say_losses()
-        self.arrange()
-        self._is_first = False
+                except Moved:
+                    held.changes += 1
 
     def _is_unknown(self, found: Seen) -> bool:
         """Whether it is none that was followed, now or earlier."""
         try:
             return found.id not in self.held.files and not self.held.resume(found)
         except Moved:
+            self.held.changes += 1
             return False  # that is asked again
 
     def _see(self, file: Followed, found: Seen | None) -> None:
@@ -166,14 +175,17 @@ class Following:
     def _look_beside(self, inodes: Collection[int]) -> None:
         """Files that were followed earlier, and have a name now that is not looked for. `inodes`: there are."""
         held = self.held
-        for key in held.known:
+        missed, self._missed = self._missed.intersection(held.known), set()
+        for key in sorted(missed):
             position = held.known[key]
             settings = self._tails.get(position.wanted)
             if settings is None or position.gone:
                 continue
-            on = None
-            with suppress(Moved):
+            try:
                 on = where_it_goes_on(position, held.files) if position.print else None
+            except Moved:
+                self._missed.add(key)
+                continue
             if on is not None:
                 path, id = on
                 found = Seen(path, id, 0, 0, settings, position.base, beside=True)
@@ -194,11 +206,9 @@ class Following:
         """Where files are, and which are gone; and that from now on one that is not known is a new one."""
         held = self.held
         self._say_refused(refused)
-        notes, held.notes = held.notes, []
+        notes, held.notes = list({file.key: file for file in held.notes}.values()), []
         await self._put([file for file in notes if file.position.done])
-        for (
-            path
-        ) in self._tails:  # only now, and before any log is: else what lies there would be new
+        for path in self._tails:  # now, and before any log is: else what lies there would be new
             if _BESIDE + path not in self._begun and _could_be_listed(path, refused):
                 await self._note_begun(_BESIDE + path)
         await self._put([file for file in notes if not file.position.done])

@@ -12,7 +12,7 @@ from vaulytica.relay.intake.tail.followed import Followed, reason
 from vaulytica.relay.intake.tail.known import Known
 from vaulytica.relay.intake.tail.names import is_rotation
 from vaulytica.relay.intake.tail.packed import CannotUnpack
-from vaulytica.relay.intake.tail.position import Position
+from vaulytica.relay.intake.tail.position import Position, generation
 
 log = logging.getLogger("vaulytica.relay.intake")
 
@@ -27,6 +27,7 @@ class Held:
         self.notes: list[Followed] = []
         self.may_open = 0  # more files than are open; below, some had to wait
         self.unreadable = 0  # lines of files that are not followed any more
+        self.changes = 0  # files that were renamed or truncated while they were looked at
         self._said: set[str] = set()
 
     def count(self) -> None:
@@ -58,6 +59,7 @@ class Held:
         try:
             file.open(path, id)
         except FileNotFoundError:  # it was renamed a moment ago
+            self.changes += 1
             return False
         except (OSError, CannotUnpack) as error:
             self.cannot_open(path, error)
@@ -80,6 +82,8 @@ class Held:
         file = Followed(position, found.settings, self._limits, key, packed=found.packed)
         if not self.open(file, position.path, id):
             return None
+        assert file.descriptor is not None
+        file.position = position.but(generation=generation(file.descriptor))
         file.beside, file.grown_at, file.seen = found.beside, self.clock(), file.size()
         file.look_at_beginning()
         file.rotated = found.beside or found.packed or position.path != position.first

@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
-from vaulytica.relay.intake.tail.files import Seen, is_in, was_in
+from vaulytica.relay.intake.tail.content import is_in, is_of, was_in
+from vaulytica.relay.intake.tail.files import Seen
 from vaulytica.relay.intake.tail.names import is_packed, is_rotation
 from vaulytica.relay.intake.tail.position import PRINT, Position
 
@@ -61,7 +62,7 @@ class Known:
             return False  # nothing was read of it, so anything may be it
         if at.done and not at.print and at.offset:  # it could not be read then
             return at.stamp == found.stamp
-        return is_in(at, found.path, found.id)
+        return is_of(at, found.path, found.id)
 
     def family(self, found: Seen) -> list[str]:
         """Those whose content that file may have by its name, of which something was read."""

@@ -11,9 +11,7 @@ PACKED = (".gz", ".bz2", ".xz", ".zst")
 _OLD = (".old", ".bak")
 _NUMBER = re.compile(r"\d[-._:+\dTZ]*")  # of a rotation: 1, 20251029, 2025-10-29T12:00:00Z
 _MIDDLE = re.compile(r"(.+?)[-._](\d[-._:+\dTZ]*)(\.[^.\d][^.]*)")
-_DATE = (
-    6  # digits that a number in the middle of a name has at least, to be one of a rotation for sure
-)
+_DATE = 6  # digits at least of a number in the middle of a name, to be one of a rotation for sure
 _LARGEST = 6  # digits of a number that counts down to the newest
 
 

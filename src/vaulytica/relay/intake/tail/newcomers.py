@@ -8,14 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from vaulytica.relay.intake.tail.files import (
-    Id,
-    Moved,
-    Seen,
-    is_being_packed,
-    print_at,
-    where_it_goes_on,
-)
+from vaulytica.relay.intake.tail.content import Moved, is_being_packed, print_at, where_it_goes_on
+from vaulytica.relay.intake.tail.files import Id, Seen
 from vaulytica.relay.intake.tail.followed import Followed
 from vaulytica.relay.intake.tail.held import Held
 from vaulytica.relay.intake.tail.packed import CannotUnpack, Contents, contents
@@ -60,11 +54,10 @@ class _Broken(msgspec.Struct):
 
 
 class Newcomers:
-    """`truncations`: how many were seen."""
+    """Decides what each is, and follows it if there is something to be read of it."""
 
     def __init__(self, held: Held) -> None:
         self._held = held
-        self.truncations = 0
         self._look = 0
         self._twins: dict[Id, _Twin] = {}
         self._broken: dict[Id, _Broken] = {}
@@ -132,8 +125,8 @@ class Newcomers:
 
     def truncated(self, file: Followed) -> None:
         """What it had may be in a copy; what it has now is new."""
-        self.truncations += 1
         held = self._held
+        held.changes += 1
         held.drop(file)
         old = held.known.take(file.key).but(truncated=True)
         held.known.add(file.key, old)
@@ -166,12 +159,12 @@ class Newcomers:
             return None
 
     def has_met(self, base: str) -> bool:
-        """Whether one came in this look, which may be what one is missed of which nothing was read."""
-        return self._met.get(base) == self._look
+        """Whether one came, which may be what one is missed of which nothing was read."""
+        return base in self._met
 
-    def say_losses(self) -> None:
-        """Of what was truncated, and is in no file that was found since."""
-        for lost in [lost for lost in self._losses if lost.look < self._look]:
+    def end(self, *, all_seen: bool) -> None:
+        """The look is over; if all was seen, say what was truncated, and is in no file that was found since."""
+        for lost in [lost for lost in self._losses if all_seen and lost.look < self._look]:
             self._losses.remove(lost)
             if self._met.get(lost.base, 0) < lost.look:
                 log.warning(

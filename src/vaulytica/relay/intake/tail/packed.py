@@ -15,7 +15,8 @@ from typing import IO, Any, cast
 
 import msgspec
 
-from vaulytica.relay.intake.tail.files import Moved, Seen, opened
+from vaulytica.relay.intake.tail.content import Moved, opened
+from vaulytica.relay.intake.tail.files import Seen
 from vaulytica.relay.intake.tail.position import PRINT, Position, fingerprint, stamp_of
 
 _BLOCK = 256 * 1024
