@@ -107,14 +107,17 @@ def test_whatever_a_record_holds_is_sent(relay_in: Intake, logger: logging.Logge
     logger.info("x" * 200_000, extra={f"field{n}": "y" * 60_000 for n in range(20)})
     logger.info(Awkward())
     handler.flush()
-    first, large, nothing = relay_in.kept()
+    first, large, textless = relay_in.kept()
     assert first["data"]["message"].startswith("lone \\ud800, nul \0, %d (its arguments do not fit")
     assert "RuntimeError" in first["data"]["awkward"]
     assert first["data"]["nan"] == "nan"
     assert first["data"]["set"] == [1]
     assert "(200000 characters)" in large["data"]["message"]
     assert "field7" in large["data"]["left_out"]
-    assert "message" in nothing["data"]
+    assert (textless["type"], textless["data"]["message"]) == (
+        "log_record",
+        "(it has no text: RuntimeError)",
+    )
 
 
 def test_a_record_cannot_forge_what_the_handler_says(
@@ -244,7 +247,10 @@ def test_what_has_no_room_is_counted_and_said(
             40,
         )
         handler.close()
-    assert capsys.readouterr().err.count("\n") == 1
+    err = capsys.readouterr().err
+    assert err.count("there is no room for more records") == 1
+    assert err.count("records wait: ") == 1
+    assert err.count("\n") == 2
 
 
 def test_of_a_refused_batch_the_rest_is_sent(tmp_path: Path, logger: logging.Logger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from vaulytica.events import Severity, parse_timestamp, uuid7
@@ -40,12 +41,14 @@ def line_of(record: logging.LogRecord, type: str, source: str) -> bytes:
     }
     if record.exc_info and record.exc_info[0] is not None:
         data["exception"] = _exception(record)
+    elif record.exc_text:  # of a record that has come through a queue or a socket
+        data["exception"] = {"traceback": record.exc_text}
     if record.stack_info:
-        data["stack"] = str(record.stack_info)
+        data["stack"] = record.stack_info
     extra = {str(name): _plain(value) for name, value in vars(record).items() if name not in _OWN}
     event = {
         "type": type,
-        "data": {**extra, **{name: _cut(value) for name, value in data.items()}},
+        "data": {**extra, **{name: _own(value) for name, value in data.items()}},
         "severity": severity_of(record.levelno),
         "timestamp": format_timestamp(parse_timestamp(record.created)),
         "id": uuid7(round(record.created * 1000)),
@@ -64,19 +67,38 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 - arguments that do not fit are the program's
-        return f"{record.msg!s} (its arguments do not fit: {type(error).__name__})"
+        try:
+            return f"{record.msg!s} (its arguments do not fit: {type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - nor may its message have a text
+            return _no_text(error)
 
 
 def _exception(record: logging.LogRecord) -> dict[str, Any]:
     assert record.exc_info
-    kind, value, _ = record.exc_info
-    try:
-        text = "".join(traceback.format_exception(*record.exc_info))
-        message = str(value)
-    except Exception as error:  # noqa: BLE001 - an exception's own text is the program's
-        text = message = f"(it has no text: {type(error).__name__})"
+    exc_info = record.exc_info
+    kind, value, _ = exc_info
     name = kind.__name__ if kind is not None else ""
-    return {"type": name, "message": _cut(message), "traceback": _cut(text)}
+    return {
+        "type": name,
+        "message": _text(lambda: str(value)),
+        "traceback": _text(lambda: "".join(traceback.format_exception(*exc_info))),
+    }
+
+
+def _text(make: Callable[[], str]) -> Any:
+    try:
+        return _cut(make())
+    except Exception as error:  # noqa: BLE001 - what is logged has a text of the program's own
+        return _no_text(error)
+
+
+def _no_text(error: Exception) -> str:
+    return f"(it has no text: {type(error).__name__})"
+
+
+def _own(value: Any) -> Any:
+    """One of the record's own fields, which are usually what they should be."""
+    return _cut(value) if isinstance(value, (str, int, dict)) or value is None else _plain(value)
 
 
 def _plain(value: Any) -> Any:
@@ -87,10 +109,7 @@ def _plain(value: Any) -> Any:
         pass
     except Exception as error:  # noqa: BLE001 - such as a mapping of the program's own
         return f"({type(error).__name__})"
-    try:
-        return _cut(repr(value))
-    except Exception as error:  # noqa: BLE001 - see above
-        return f"(it has no text: {type(error).__name__})"
+    return _text(lambda: repr(value))
 
 
 def _cut(value: Any) -> Any:

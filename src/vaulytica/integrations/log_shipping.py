@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Sockets need it, and load it late: a child that is forked in the midst of that never has it.
+import encodings.idna  # noqa: F401 - for the sake of being loaded
 import http.client
 import json
 import socket
@@ -14,8 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from vaulytica.errors import OutboxError, WebhookConfigError, WebhookEventError
-from vaulytica.outbox import open_outbox
+from vaulytica.errors import WebhookConfigError, WebhookError, WebhookEventError
+from vaulytica.outbox import check_url, open_outbox
 from vaulytica.urls import is_cleartext
 
 _PATH = "/v1/events"
@@ -66,7 +68,10 @@ class HttpShipper:
             raise WebhookConfigError(
                 "url: write it like http://127.0.0.1:8780 or unix:/run/vaulytica/intake.sock"
             )
-        self._host, self._port = parts.hostname, parts.port
+        try:
+            self._host, self._port = parts.hostname, parts.port
+        except ValueError:
+            raise WebhookConfigError("url: its port is no number up to 65535") from None
         if token is not None and is_cleartext(url):
             raise WebhookConfigError("url: a token goes over https only, or to this machine")
         self._target = parts.path if parts.path not in ("", "/") else _PATH
@@ -82,22 +87,22 @@ class HttpShipper:
         why = f"HTTP {status}: {answer.get('error', '')}"
         if status in (400, 413, 422):
             line = answer.get("line")
-            raise Refused(why, line if isinstance(line, int) else None)
+            is_one = isinstance(line, int) and 1 <= line <= len(lines)
+            raise Refused(why, line if is_one else None)
         raise NotNow(why, after)
 
     def _ask(
         self, body: bytes, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any], float | None]:
-        if self._connection is None:
-            self._connection = self._connect()
+        is_new = self._connection is None
         try:
-            self._connection.request("POST", self._target, body, headers)
-            answer = self._connection.getresponse()
-            text = answer.read(_MOST_ANSWER)
-            if not answer.isclosed():  # longer than any answer of an intake
-                self.close()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
+            answer, text = self._exchange(body, headers)
+        except ConnectionError as error:
+            if is_new:
+                raise NotNow(f"{type(error).__name__}: {error}") from None
+            # A relay closes what has been idle for long. The key makes it safe to ask once more.
+            return self._ask(body, headers)
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise NotNow(f"{type(error).__name__}: {error}") from None
         said: Any = {}
         with suppress(ValueError):
@@ -105,6 +110,22 @@ class HttpShipper:
         after = answer.headers.get("Retry-After", "")
         seconds = float(after) if after.isascii() and after.isdigit() else None
         return answer.status, said if isinstance(said, dict) else {}, seconds
+
+    def _exchange(
+        self, body: bytes, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            self._connection.request("POST", self._target, body, headers)
+            answer = self._connection.getresponse()
+            text = answer.read(_MOST_ANSWER)
+        except BaseException:
+            self.close()
+            raise
+        if not answer.isclosed():  # longer than any answer of an intake
+            self.close()
+        return answer, text
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._scheme == "unix":
@@ -146,6 +167,7 @@ class OutboxShipper:
             raise WebhookConfigError(
                 "destinations: a list of names, one at least, goes with outbox"
             )
+        check_url(url)
         self._url, self._destinations = url, tuple(destinations)
         self._outbox: Any = None
 
@@ -156,10 +178,10 @@ class OutboxShipper:
                 self._outbox = open_outbox(self._url)
             events = [json.loads(line) for line in lines]
             self._outbox.put(events, self._destinations, idempotency_key=f"log:{key}")
-        except OutboxError as error:
-            raise NotNow(str(error)) from None
         except WebhookEventError as error:
             raise Refused(str(error)) from None
+        except WebhookError as error:
+            raise NotNow(str(error)) from None
 
     def forked(self) -> None:
         """See `Shipper`."""  # the outbox itself sees to it
