@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from vaulytica.cli.feed import Feed
+from vaulytica.cli.feed import Feed, Turns, fed, open_inputs
 from vaulytica.cli.reading import Chunk
 
 
@@ -117,3 +120,79 @@ def test_what_the_feed_raises():
             await anext(feed)
 
     asyncio.run(main())
+
+
+def by_whom(count: int, readers: list[str]):
+    for n in range(count):
+        readers.append(threading.current_thread().name)
+        yield one(n)
+
+
+@pytest.mark.parametrize("at_hand", [0, 1, 3, 5, 6])
+def test_what_is_at_hand_is_read_here_and_the_rest_by_a_thread(at_hand):
+    readers: list[str] = []
+    answers = iter([True] * at_hand + [False])
+
+    async def main() -> list[int]:
+        chunks = fed(by_whom(5, readers), lambda: next(answers))
+        return [entry async for chunk in chunks for entry in chunk.entries]
+
+    assert asyncio.run(main()) == list(range(5))
+    here = min(at_hand, 5)
+    assert readers == ["MainThread"] * here + ["reader"] * (5 - here)
+
+
+def test_others_have_their_turn_where_there_are_no_entries():
+    async def main() -> int:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        blank = (Chunk("f", n, [], [], 1) for n in range(20))
+        assert [chunk async for chunk in fed(blank, lambda: True)]
+        task.cancel()
+        return turns
+
+    assert asyncio.run(main()) >= 20
+
+
+def can_tell(path: Path) -> bool:
+    """Whether this file system says what is in memory."""
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+        except (AttributeError, OSError):
+            return False
+
+
+def test_files_in_memory_are_at_hand_up_to_what_may_keep_us_waiting(tmp_path):
+    first, second = tmp_path / "1.ndjson", tmp_path / "2.ndjson"
+    for path in (first, second):
+        path.write_bytes(b'{"type":"a"}\n' * 50_000)
+    told = can_tell(first) and can_tell(second)
+    reading, writing = os.pipe()
+    with ExitStack() as stack, os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb"):
+        inputs = [*open_inputs([str(first), str(second)], stack), ("pipe", pipe)]
+        turns = Turns(inputs)
+        read = iter(turns)
+        assert next(read)[0] == str(first)
+        assert turns.are_at_hand() is told
+        inputs[0][1].read()
+        assert turns.are_at_hand() is told  # at its end, too
+        assert next(read)[0] == str(second)
+        assert turns.are_at_hand() is False  # for the pipe, which follows
+        assert next(read)[0] == "pipe"
+        assert turns.are_at_hand() is False
+
+
+def test_an_empty_file_is_at_hand(tmp_path):
+    (tmp_path / "full").write_bytes(b"x")
+    (tmp_path / "empty").write_bytes(b"")
+    with ExitStack() as stack:
+        turns = Turns(open_inputs([str(tmp_path / "empty")], stack))
+        assert turns.are_at_hand() is can_tell(tmp_path / "full")

@@ -9,7 +9,7 @@ import gzip
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import Any
@@ -20,7 +20,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Entries, Lines, decode, decode_values
 
 MAX_LINE_BYTES = 1024 * 1024
-_BLOCK = 256 * 1024
+BLOCK = 256 * 1024  # bytes that are read at a time
 _ENDLESS = 64  # times the limit, or 64 MiB: a line longer than that is given up on
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
@@ -34,7 +34,8 @@ Mapping = Callable[[Any], Any]
 class Chunk:
     """Entries that were read at once; `lines` has the line of each, or None: one on each from the first.
 
-    Entries other than `Lines` are each a `Line`, a JSON value, or a `WebhookEventError`. `size`: the bytes they were read from.
+    Entries other than `Lines` are each a `Line`, a JSON value, or a `WebhookEventError`; there are none
+    where all lines are blank. `size`: the bytes they were read from.
     """
 
     file: str
@@ -45,7 +46,9 @@ class Chunk:
 
 
 def chunks(
-    inputs: Inputs, mapping: Mapping | None = None, limit: int = MAX_LINE_BYTES
+    inputs: Iterable[tuple[str, BufferedReader]],
+    mapping: Mapping | None = None,
+    limit: int = MAX_LINE_BYTES,
 ) -> Iterator[Chunk]:
     """All inputs, one after the other: what has arrived is handed over, and never waits for more.
 
@@ -110,7 +113,7 @@ class _Input:
         yield from self._lines(self._ahead)
 
     def _read(self) -> bool:
-        block = self._stream.read1(_BLOCK)
+        block = self._stream.read1(BLOCK)
         self._ahead += block
         return bool(block)
 
@@ -167,8 +170,7 @@ class _Input:
             first = self._line
             self._line += len(entries) if numbers is None else block.count(b"\n")
             lines = None if numbers is None else [first + number for number in numbers]
-            if entries:
-                yield Chunk(self._file, first, entries, lines, len(block))
+            yield Chunk(self._file, first, entries, lines, len(block))
 
     def _skip_line(self) -> bool:
         """Go to the end of the line that begins here; False if it seems to have none."""

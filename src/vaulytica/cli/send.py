@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,6 @@ from vaulytica.cli.reading import MAX_LINE_BYTES
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
-    from vaulytica.cli.feed import Feed
     from vaulytica.cli.reading import Chunk
     from vaulytica.cli.tally import Tally
     from vaulytica.config import WebhookConfig
@@ -55,7 +54,7 @@ def send(
     json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
 ) -> int:
     """Send events: NDJSON, a JSON array, or JSON objects."""
-    from vaulytica.cli.feed import open_inputs
+    from vaulytica.cli.feed import Turns, fed, open_inputs
     from vaulytica.cli.mapping import make_mapping
     from vaulytica.cli.reading import chunks
     from vaulytica.cli.tally import Tally
@@ -72,7 +71,9 @@ def send(
         started = time.monotonic()
         # What is here by now stays: looking for cycles in it is for nothing.
         gc.freeze()
-        stopped = asyncio.run(_send_all(config, chunks(inputs, mapping, max_line_bytes), tally))
+        turns = Turns(inputs)
+        read_all = fed(chunks(turns, mapping, max_line_bytes), turns.are_at_hand)
+        stopped = asyncio.run(_send_all(config, read_all, tally))
         tally.close()
         _summary(tally, time.monotonic() - started, stopped, as_json=json)
     if tally.report_error is not None or stopped is not None:
@@ -80,9 +81,10 @@ def send(
     return 0 if tally.complete else 1
 
 
-async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally) -> str | None:
+async def _send_all(
+    config: WebhookConfig, chunks: AsyncIterator[Chunk], tally: Tally
+) -> str | None:
     """Send every entry; where it was stopped, what was not read."""
-    from vaulytica.cli.feed import Feed
     from vaulytica.sender import AsyncWebhookSender
 
     task = asyncio.current_task()
@@ -91,7 +93,7 @@ async def _send_all(config: WebhookConfig, chunks: Iterator[Chunk], tally: Tally
         loop.add_signal_handler(number, task.cancel)  # type: ignore[union-attr]
     async with AsyncWebhookSender(config) as sender:
         on_result = None if tally.report is None else tally.write
-        stream = sender.send_stream(_entries(Feed(chunks), tally), on_result=on_result)
+        stream = sender.send_stream(_entries(chunks, tally), on_result=on_result)
         try:
             async with _shown(tally, stream) as show:
                 async for report in stream:
@@ -131,9 +133,9 @@ async def _shown(
             ticking.cancel()
 
 
-async def _entries(feed: Feed, tally: Tally) -> AsyncIterator[Lines | Entries]:
+async def _entries(chunks: AsyncIterator[Chunk], tally: Tally) -> AsyncIterator[Lines | Entries]:
     """The input, chunk by chunk; where each entry stands is kept."""
-    async for chunk in feed:
+    async for chunk in chunks:
         tally.places.add(chunk.file, chunk.first_line, len(chunk.entries), chunk.lines)
         yield chunk.entries
 
