@@ -35,7 +35,7 @@ EVENTS = st.fixed_dictionaries(
         "severity": st.sampled_from(["info", "critical"]),
         "timestamp": STAMPS,
         "id": st.sampled_from(["e-1", "e-2"]),
-        "metadata": st.just({"index": "main"}),
+        "metadata": st.sampled_from([{"index": "main"}, {}, None]),
     },
 )
 ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n", " \n"])

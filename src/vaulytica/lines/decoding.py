@@ -133,7 +133,7 @@ def _one(text: bytes) -> Any:
 
 
 def _doubtful(lines: list[Line], now_ms: int, *, fit: bool = False) -> tuple[list[Line], bool]:
-    """Those to be read the thorough way, and whether all the others say when they happened.
+    """Those to be read the thorough way, and whether all the others say all as an event would, but perhaps their ids.
 
     All are given the timestamp that an event would print.
     """
@@ -141,8 +141,10 @@ def _doubtful(lines: list[Line], now_ms: int, *, fit: bool = False) -> tuple[lis
     doubtful = [] if said else list(without_timestamp(lines, now_ms))
     if not fit:
         doubtful += _of_blank_type(lines)
-        doubtful += _of_unfit_metadata(lines)
         doubtful += of_unfit_data(lines)
+        if [line.metadata for line in lines].count(None) < len(lines):
+            said = False
+            doubtful += _of_unfit_metadata(lines)
     return doubtful, said
 
 
@@ -153,9 +155,8 @@ def _of_blank_type(lines: list[Line]) -> list[Line]:
 
 
 def _of_unfit_metadata(lines: list[Line]) -> Iterator[Line]:
-    if [line.metadata for line in lines].count(None) < len(lines):
-        for line in lines:
-            try:
-                line.metadata = plain(line.metadata or None, name="metadata")
-            except NotJSON:
-                yield line
+    for line in lines:
+        try:
+            line.metadata = plain(line.metadata or None, name="metadata")
+        except NotJSON:
+            yield line
