@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from support.outbox import WHY, everything, ids_in, parcel, the_law
-from vaulytica.outbox.delivery import Part, Verdict, ack, nak
+from support.outbox import NEVER, WHY, everything, ids_in, parcel, the_law
+from vaulytica.outbox.delivery import Part, Share, Verdict, ack, bury, nak
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.states import State
 
@@ -93,3 +94,63 @@ def test_by_bytes_until_it_fits(outbox: Any) -> None:
     the_law(outbox)
     outbox.shed(size=0)
     assert left(outbox) == []
+
+
+def put_small(outbox: Any, count: int, *severities: str) -> None:
+    """Deliveries of one event each, as those with a key are."""
+    shares = [
+        Share(parcel(f"{n}", severity=severities[n % len(severities)]), ("siem",), f"k{n}")
+        for n in range(count)
+    ]
+    outbox.put_shares(shares, ())
+
+
+def shed_all(outbox: Any, **wanted: Any) -> int:
+    """How many events went, by as many calls as it takes."""
+    calls = []
+    while told := outbox.shed(**wanted):
+        calls.append(sum(told.values()))
+    return sum(calls)
+
+
+def test_by_bytes_no_more_goes_than_has_to_where_batches_are_small(outbox: Any) -> None:
+    """They stand between others that matter more, which stay as they are."""
+    put_small(outbox, 4000, "info", "critical", "error")
+    held = outbox.claim("siem", 200)
+    outbox.settle([bury(delivery, NEVER) for delivery in held[:50]])
+    outbox.shed(events=outbox.counts()["siem"].pending - 1)  # what it needs for it is there now
+    size, rows = outbox.used_bytes(), {(k.id, k.body, k.state) for k in everything(outbox)}
+    gone = shed_all(outbox, size=size - 100_000)
+    assert outbox.used_bytes() <= size - 100_000
+    each = size / 4000
+    assert gone < 3 * 100_000 / each
+    left = {(k.id, k.body, k.state) for k in everything(outbox)}
+    assert left < rows
+    assert {id_severity(body) for _, body, _ in rows - left} == {"info"}
+    assert outbox.audit().problems == []
+    assert outbox.settle([ack(delivery) for delivery in held[50:]]) == []
+    assert sorted(ids_in(*outbox.claim("siem", 10_000))) == sorted(
+        ids_in(*(k for k in everything(outbox) if k.state != "dead"))
+    )
+    the_law(outbox)
+
+
+def id_severity(body: bytes) -> str:
+    return str(json.loads(body)["severity"])
+
+
+def test_a_call_is_a_bounded_part(outbox: Any) -> None:
+    put_small(outbox, 2500, "info")
+    assert sum(outbox.shed(events=0).values()) < 2500
+    assert shed_all(outbox, events=100)
+    assert outbox.counts()["siem"].pending == 100
+    assert outbox.shed(events=100) == {}
+    the_law(outbox)
+
+
+def test_the_order_of_dropping_is_the_same_over_many_calls(outbox: Any) -> None:
+    put_small(outbox, 1500, "error", "debug", "info")
+    shed_all(outbox, events=600)
+    assert sorted(map(int, left(outbox))) == sorted(
+        [*range(0, 1500, 3), *list(range(2, 1500, 3))[-100:]]
+    )

@@ -158,6 +158,15 @@ class Law(RuleBasedStateMachine):
         assert sum(told.values()) == len(before - after) == min(events, pending - held)
         self.where |= dict.fromkeys(before - after, "thrown away")
 
+    @rule(pages=st.integers(1, 3))
+    def shed_bytes(self, pages: int) -> None:
+        before = {(k.destination, id) for k in everything(self.outbox) for id in ids_in(k)}
+        size = self.outbox.used_bytes() - pages * 16384
+        told = self.outbox.shed(size=size)
+        after = {(k.destination, id) for k in everything(self.outbox) for id in ids_in(k)}
+        assert sum(told.values()) == len(before - after)
+        self.where |= dict.fromkeys(before - after, "thrown away")
+
     @rule(seconds=st.sampled_from([1.0, 21.0, 100.0]), jump=st.sampled_from([0.0, 3600.0, -3600.0]))
     def time_passes(self, seconds: float, jump: float) -> None:
         self.clock.pass_by(seconds)

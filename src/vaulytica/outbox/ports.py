@@ -124,7 +124,8 @@ class Outbox(Protocol):
         """Drop pending events until there are no more than so many, and no more bytes are in use.
 
         The oldest of the least severity go first. Of what is claimed only what is behind so many events as
-        are `begun` of a delivery; of what is not listed there, none. How many of each destination.
+        are `begun` of a delivery; of what is not listed there, none. How many of each destination: it is a
+        bounded part, and to be called again until there are none.
         """
 
     def tidy(self) -> int:

@@ -7,7 +7,9 @@ weighed with all the rest, and may be what matters least.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from vaulytica.errors import OutboxError
@@ -108,11 +110,13 @@ class Room:
         most = self.settings.events
         if most is not None and most >= _LARGE:
             most -= most // _SPARE
-        try:
-            gone = await self._shed(events=most, size=self.settings.size, begun=self._give_way())
-        except OutboxError:
-            return  # what has come is kept all the same; the next that comes makes room
-        count = sum(gone.values())
+        gone: Counter[str] = Counter()
+        with suppress(OutboxError):  # what has come is kept all the same; the next makes room
+            while some := await self._shed(
+                events=most, size=self.settings.size, begun=self._give_way()
+            ):
+                gone.update(some)
+        count = gone.total()
         if self._pending:
             self._bytes -= self._bytes * count // max(self._pending, count)
         self._pending = max(0, self._pending - count)

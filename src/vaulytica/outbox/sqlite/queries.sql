@@ -164,6 +164,23 @@ SELECT state, id, destination, batch, events, severity, kept, due, attempts, key
 WHERE state IN ('fresh', 'deferred', 'held', 'claimed') AND (severity, id) > (:severity, :id)
 ORDER BY severity, id LIMIT :most
 
+-- name: index_least
+CREATE INDEX IF NOT EXISTS outbox_delivery_least ON outbox_delivery (severity)
+WHERE state IN ('fresh', 'deferred', 'held', 'claimed')
+
+-- name: small_batches
+SELECT 1 FROM outbox_batch WHERE id > :low AND id < :high AND length(body) < :small LIMIT :most
+
+-- name: last_batch
+SELECT max(id) FROM outbox_batch
+
+-- name: move_batches
+UPDATE outbox_batch SET id = id + :by WHERE id > :low AND id < :high AND length(body) < :small
+
+-- name: follow_batches
+UPDATE outbox_delivery SET batch = batch + :by
+WHERE batch > :low AND batch < :high AND batch NOT IN (SELECT id FROM outbox_batch WHERE id > :low AND id < :high)
+
 -- name: batch_size
 SELECT refs, length(body) FROM outbox_batch WHERE id = :batch
 

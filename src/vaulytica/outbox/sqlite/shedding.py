@@ -1,7 +1,9 @@
 """Shedding: pending events are dropped, until what is left fits: the least severe first, of these the oldest.
 
 Of a delivery that is claimed the last ones go, as far as its worker says that none of them is on its way;
-one at least stays, so that the claim is still one.
+one at least stays, so that the claim is still one. A call drops from so many deliveries at most, as nobody
+else can write meanwhile. The index by severity is made when it is first wanted: keeping it costs
+deliveries of single events a fifth of their speed, and most outboxes never drop anything.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ import msgspec
 
 from vaulytica.events import Severity
 from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
+from vaulytica.outbox.sqlite.closing import close_up
 from vaulytica.outbox.sqlite.putting import add_batch
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.sqlite.settling import MOVED, Row, free_next, release, remove
 from vaulytica.outbox.sqlite.usage import used_bytes
 from vaulytica.outbox.states import State
 
-_FEWEST, _MOST = 256, 10_000  # deliveries looked for in one go
+MOST = 1000  # deliveries from which one call drops
+_PAGE = 256  # deliveries looked for in one go
 
 
 class _Of(msgspec.Struct):
@@ -36,53 +40,83 @@ def shed(
     session: Session, events: int | None, size: int | None, begun: Mapping[int, int]
 ) -> dict[str, int]:
     """Drop what is more than so many pending events, or bytes in use; how many of each destination."""
-    (pending,) = session.execute("pending").fetchone()
-    dropped: Counter[int] = Counter()
-
-    def too_many(row: Row) -> int:
-        over = 0 if events is None else pending - dropped.total() - events
-        return over if size is None else max(over, _of_bytes(session, row, size))
-
-    for row, state in _least(session, _FEWEST if events is None else pending - events):
-        count = too_many(row)
-        stay = max(1, begun.get(row.id, row.events)) if state is State.CLAIMED else 0
-        while count > 0 and row.events > stay:
-            gone = _drop(session, row, state, min(count, row.events - stay))
-            if not gone:
-                break
-            dropped[row.destination] += gone
-            count = too_many(row)
-        if count <= 0:
-            break
+    shedding = _Shedding(session, begun)
+    if events is not None:
+        (pending,) = session.execute("pending").fetchone()
+        shedding.to_events(pending - events)
+    if size is not None:
+        shedding.to_size(size)
+    if not shedding.dropped:
+        return {}
     names = dict(session.execute("destinations").fetchall())
-    for destination, count in dropped.items():
+    for destination, count in shedding.dropped.items():
         counted = dict.fromkeys(MOVED, 0) | {"dropped": count}
         session.execute("count_moved", destination=destination, **counted)
-    return {names[id]: count for id, count in dropped.items()}
+    return {names[id]: count for id, count in shedding.dropped.items()}
 
 
-def _least(session: Session, wanted: int) -> Iterator[tuple[Row, State]]:
-    """The pending ones in the order in which they go."""
-    most = min(max(wanted, _FEWEST), _MOST)
-    severity, last = -1, 0
-    while rows := session.execute("least", severity=severity, id=last, most=most).fetchall():
-        for state, *values in rows:
-            row = Row(*values)
-            severity, last = row.severity, row.id
-            yield row, State(state)
+class _Shedding:
+    """One call. `dropped`: events of each destination, by its number."""
 
+    def __init__(self, session: Session, begun: Mapping[int, int]) -> None:
+        self._session, self._begun = session, begun
+        self._left = MOST
+        self.dropped: Counter[int] = Counter()
 
-def _of_bytes(session: Session, row: Row, size: int) -> int:
-    """Events of the delivery to drop for the bytes that are too many; all, where others have them too."""
-    over = used_bytes(session) - size
-    if over <= 0 or not row.events:
-        return max(0, over)
-    refs, length = session.execute("batch_size", batch=row.batch).fetchone()
-    return row.events if refs > 1 else -(-over * row.events // max(1, length))
+    def to_events(self, over: int) -> None:
+        """Drop so many."""
+        if over > 0:
+            for row, state, most in self._least():
+                over -= self._drop(row, state, min(over, most))
+                if over <= 0:
+                    return
+
+    def to_size(self, size: int) -> None:
+        """Drop until no more bytes are in use. Small batches share pages: these become free by closing up."""
+        while self._left and (over := used_bytes(self._session) - size) > 0:
+            gone: list[int] = []
+            for row, state, most in self._least():
+                refs, length = self._session.execute("batch_size", batch=row.batch).fetchone()
+                batch, events = row.batch, row.events
+                # All, where others have them, too: only the last of these frees anything.
+                count = events if refs > 1 else -(-over * events // max(1, length))
+                done = self._drop(row, state, min(count, most))
+                if done and refs == 1:
+                    gone.append(batch)
+                    over -= length * done // events
+                if over <= 0:
+                    break
+            if not gone:
+                return
+            close_up(self._session, gone)
+
+    def _least(self) -> Iterator[tuple[Row, State, int]]:
+        """The pending ones in the order in which they go, and how many events of each may."""
+        self._session.execute("index_least")
+        severity, last = -1, 0
+        while rows := self._session.execute(
+            "least", severity=severity, id=last, most=_PAGE
+        ).fetchall():
+            for state, *values in rows:
+                row = Row(*values)
+                severity, last = row.severity, row.id
+                is_claimed = state == State.CLAIMED
+                stay = max(1, self._begun.get(row.id, row.events)) if is_claimed else 0
+                if row.events > stay:
+                    yield row, State(state), row.events - stay
+                if not self._left:
+                    return
+
+    def _drop(self, row: Row, state: State, count: int) -> int:
+        done = _drop(self._session, row, state, count)
+        self._left -= done > 0
+        if done:
+            self.dropped[row.destination] += done
+        return done
 
 
 def _drop(session: Session, row: Row, state: State, count: int) -> int:
-    """So many events of the delivery; how many there were. `row` is what is left.
+    """So many events of the delivery; how many there were.
 
     One that is damaged goes as a whole; none of it if it is claimed.
     """
@@ -98,15 +132,13 @@ def _drop(session: Session, row: Row, state: State, count: int) -> int:
         batch = add_batch(session, text, len(kept), [row.destination], row.kept)
         session.execute("rebody", id=row.id, batch=batch, events=len(kept))
         release(session, row.batch)
-        row.batch, row.events = batch, len(kept)
         return count
-    gone, row.events = row.events, 0
     remove(session, row.id, row.batch)
     if row.key is not None:
         free_next(session, row.destination, row.key)
         (name,) = session.execute("name", destination=row.destination).fetchone()
         session.puts.add(name)
-    return gone
+    return row.events
 
 
 def _severest(body: bytes, count: int) -> list[int]:
