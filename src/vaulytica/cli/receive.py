@@ -89,8 +89,8 @@ def receive(
         read = [path for given in (*(hmac_secret or ()), token) for path in file_of(given)]
         show = _Shown(counterpart, as_json=json, out=out_file(out, "a", stack, read))
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
-        error_line(f"listening on {receiver.url} (Ctrl-C stops)")
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt):  # from the moment on at which it is said
+            error_line(f"listening on {receiver.url} (Ctrl-C stops)")
             show.broken.wait()
     show.summary(receiver.counts)
     if show.error is not None:
