@@ -73,7 +73,7 @@ def _is_in_memory(stream: BufferedReader) -> bool:
 async def fed(chunks: Iterator[Chunk], are_at_hand: Callable[[], bool]) -> AsyncIterator[Chunk]:
     """The chunks: read here as long as they are at hand, and from then on by a `Feed`.
 
-    Two threads that make and free memory in turns would take a tenth more of the processor's time.
+    Two threads that take turns cost 5 to 10 % more of the processor's time than one.
     """
     while are_at_hand():
         if (chunk := next(chunks, None)) is None:
