@@ -62,7 +62,7 @@ def test_list(vaulytica: Cli, url: str) -> None:
     assert listed() == [dead, fresh, other]
     assert listed("--state", "dead") == [dead]
     assert listed("--state", "pending", "--destination", "soc") == [other]
-    assert listed("--grep", '"of":"[de]"') == [(2, "siem", "dead", 2)]
+    assert listed("--grep", "^[de]$") == [(2, "siem", "dead", 2)]
     assert listed("--since", "1h", "--until", "2099-01-01T00:00:00Z") == [dead, fresh, other]
     assert listed("--until", "1h") == []
     assert listed("3") == [fresh]
@@ -104,7 +104,7 @@ def test_replay_says_first_how_many(vaulytica: Cli, url: str) -> None:
     done = vaulytica("outbox", "replay", "--outbox", url, "--dry-run")
     assert (done.code, done.out) == (0, "3 events in 1 delivery to put back\n")
     assert of_siem(url, "dead", "pending") == [3, 1]
-    done = vaulytica("outbox", "replay", "--outbox", url, "--grep", '"of":"[cd]"')
+    done = vaulytica("outbox", "replay", "--outbox", url, "--where", "data.of == 'c' || id == 'd'")
     assert done.out == "2 events in 1 delivery to put back\n2 events put back\n"
     assert of_siem(url, "dead", "pending", "replayed") == [1, 3, 2]
     done = vaulytica("outbox", "replay", "--outbox", url, "--json")
@@ -226,6 +226,7 @@ def test_commands_work_while_a_relay_is_on_the_file(vaulytica: Cli, url: str) ->
         (("list", "--since", "last week"), 2, "--since: 'last week' is no moment; give a span ago"),
         (("list", "--since", "2025-13-01"), 2, "--since: '2025-13-01' is no moment"),
         (("list", "--grep", "("), 2, "grep: "),
+        (("list", "--where", "data.of =="), 2, "where: is not a JMESPath expression"),
         (("bury", "--state", "dead"), 2, "--state: bury is for pending deliveries"),
         (("purge", "--state", "dead", "--state", "fresh"), 2, "by themselves"),
     ],

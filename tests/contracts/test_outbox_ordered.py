@@ -83,5 +83,5 @@ def test_after_a_lease_that_ran_out_those_that_are_held_overtake_none_of_it(
 def test_a_part_of_a_dead_letter_that_is_replayed_waits_for_nobody(outbox: Any) -> None:
     outbox.put(parcel("1", "2"), ["siem"], key="k")
     outbox.settle([bury(one, WHY) for one in outbox.claim("siem")])
-    assert outbox.move(Step.REPLAY, Filter(grep='"of":"2"')).events == 1
+    assert outbox.move(Step.REPLAY, Filter(grep="^2$")).events == 1
     assert ids_in(*outbox.claim("siem")) == ["2"]

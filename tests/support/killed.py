@@ -85,7 +85,7 @@ def settle(outbox: SqliteOutbox, name: str, tell: Tell) -> None:
 def replay(outbox: SqliteOutbox, name: str, tell: Tell) -> None:
     """Moves all to and fro."""
     rng = random.Random(name)
-    grep = [None, '"of":"[^"]*[02468]"']
+    grep = [None, "^[^ ]*[02468]$"]
     while True:
         step = rng.choice((Step.BURY, Step.REPLAY))
         outbox.move(step, Filter(grep=rng.choice(grep)), after=rng.randrange(50), most=20)

@@ -156,7 +156,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which deliveries: all that fit every setting given.
 
     `since`, `until`: kept then, seconds since 1970. `settled_by`: in their state since then or longer.
-    `grep`: a regular expression; of a delivery only the events whose line has a match are meant.
+    By the last three, of a delivery only those events are meant: `event`, of that id; `grep`, a regular
+    expression, with a match in one of the values in it; `where`, a JMESPath condition, for which it holds.
     """
 
     states: tuple[State, ...] = ()
@@ -165,7 +166,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     since: float | None = None
     until: float | None = None
     settled_by: float | None = None
+    event: str | None = None
     grep: str | None = None
+    where: str | None = None
 
 
 class Moved(msgspec.Struct, frozen=True):

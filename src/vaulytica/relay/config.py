@@ -19,10 +19,10 @@ from vaulytica.config import WebhookConfig, WebhookRetryConfig
 from vaulytica.config.settings import Seconds, Settings
 from vaulytica.errors import WebhookConfigError
 from vaulytica.events import Severity
+from vaulytica.expressions import checked_expression
 from vaulytica.outbox import check_url
 from vaulytica.relay.intake.settings import IntakeSettings
 from vaulytica.relay.listen import Listen, are_one
-from vaulytica.relay.match import checked_expression
 from vaulytica.relay.sizes import Size
 
 _WEEK = 7 * 86400.0

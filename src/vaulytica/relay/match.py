@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fnmatch import translate
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from vaulytica.events import Event, Severity
+from vaulytica.expressions import compiled, is_true
 from vaulytica.lines import Line
 
 Entry = Event | Line
-Pick = Callable[[Any], Any]
-"""A compiled expression: the event as a document in, a value out."""
-
-
-def checked_expression(expression: str) -> str:
-    """The expression, if it is JMESPath; else `ValueError`."""
-    compiled(expression)
-    return expression
-
-
-def compiled(expression: str) -> Pick:
-    """What evaluates a JMESPath expression on a document; None where that fails."""
-    try:
-        parsed = jmespath.compile(expression)
-    except JMESPathError as error:
-        what = str(error).splitlines()[0].removesuffix(", for expression:")
-        raise ValueError(f"is not a JMESPath expression: {what}") from None
-
-    def pick(document: Any) -> Any:
-        try:
-            return parsed.search(document)
-        except JMESPathError:  # such as a function that is given another type than it takes
-            return None
-
-    return pick
 
 
 def document_of(entry: Entry) -> dict[str, Any]:
@@ -77,7 +50,6 @@ class Match:
         return self._types is None or self._types.match(type) is not None
 
     def fits(self, document: Any) -> bool:
-        """Whether `where` holds: as in JMESPath, all is true but null, false and what is empty."""
+        """Whether `where` holds."""
         assert self.where is not None
-        value = self.where(document)
-        return bool(value) or (value == 0 and value is not False)
+        return is_true(self.where(document))

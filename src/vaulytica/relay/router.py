@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from vaulytica.expressions import Pick, compiled
 from vaulytica.jsonvalues import compact_json
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.match import Match, Pick, compiled, document_of
+from vaulytica.relay.match import Match, document_of
 
 _MOST_PAIRS = 10_000  # of type and severity that are remembered
 _LONGEST_KEY = 200  # characters

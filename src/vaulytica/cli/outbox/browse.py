@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-import re
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from vaulytica.cli.groups import grouped
@@ -56,13 +54,8 @@ def show(
 ) -> int:
     """Show a delivery, or an event. With the attempts that were made; of an event, all its deliveries."""
     with where.opened(look_only=True) as outbox:
-        if id.isdecimal():
-            which = Filter(ids=(int(id),))
-        else:
-            which = Filter(grep=f'"id":{re.escape(json_module.dumps(id))}')
+        which = Filter(ids=(int(id),)) if id.isdecimal() else Filter(event=id)
         found = outbox.browse(which, most=_MOST_SHOWN, bodies=True)
-    if not id.isdecimal():
-        found = [only for kept in found if (only := _with_event(kept, id)).events]
     if not found:
         raise WebhookConfigError(f"the outbox holds no delivery and no event {id}")
     for kept in found:
@@ -72,19 +65,6 @@ def show(
         else:
             _show(kept)
     return 0
-
-
-def _with_event(kept: Kept, id: str) -> Kept:
-    """Of a delivery only the events of that id: the text may also stand in the data of another."""
-    lines = [one for one in kept.body.splitlines(keepends=True) if _id_of(one) == id]
-    return msgspec.structs.replace(kept, events=len(lines), body=b"".join(lines))
-
-
-def _id_of(line: bytes) -> object:
-    try:
-        return json_module.loads(line)["id"]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _as_json(kept: Kept) -> dict[str, Any]:

@@ -88,7 +88,13 @@ class Which:
     ] = None
     grep: Annotated[
         str | None,
-        typer.Option("--grep", metavar="REGEX", help="Only events whose line of JSON has a match."),
+        typer.Option("--grep", metavar="REGEX", help="Only events with a match in a value."),
+    ] = None
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="JMESPATH", help='Only events for which it holds: "data.n > `3`".'
+        ),
     ] = None
 
     def filter(self, outbox: SqliteOutbox, states: tuple[State, ...]) -> Filter:
@@ -103,6 +109,7 @@ class Which:
             since=None if self.since is None else moment_of(self.since, "--since", now),
             until=None if self.until is None else moment_of(self.until, "--until", now),
             grep=self.grep,
+            where=self.where,
             ids=tuple(self.ids or ()),
         )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from vaulytica.errors import OutboxDamagedError, WebhookConfigError
+from vaulytica.errors import OutboxDamagedError
 from vaulytica.outbox.delivery import Filter, Kept, Moved, Part, Tried, bounded
+from vaulytica.outbox.matching import matching
 from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
 from vaulytica.outbox.sqlite.claiming import tried_of
 from vaulytica.outbox.sqlite.putting import has_pending_of_key
@@ -94,14 +94,14 @@ def _step(session: Session, step: Step, state: State, row: Row) -> None:
 
 
 def browse(session: Session, which: Filter, after: int, most: int, bodies: bool) -> list[Kept]:
-    """The next that fit; see `Outbox.browse`. With `grep`, of a delivery only the events that match."""
-    pattern = _pattern(which)
+    """The next that fit; see `Outbox.browse`. Of a delivery only the events that are meant."""
+    meant = matching(which)
     kept: list[Kept] = []
-    wants_bodies = bodies or pattern is not None
-    for row in _select(session, which, after, most, bodies=wants_bodies, scan=pattern is not None):
+    wants_bodies = bodies or meant is not None
+    for row in _select(session, which, after, most, bodies=wants_bodies, scan=meant is not None):
         id, destination, state, events, since, due, attempts, key, tried, body = row
-        if pattern is not None:
-            lines = _matching(pattern, body)
+        if meant is not None:
+            lines = meant(body)
             if not lines:
                 continue
             whole = body.removesuffix(b"\n").split(b"\n")
@@ -128,30 +128,16 @@ def browse(session: Session, which: Filter, after: int, most: int, bodies: bool)
 def _fitting(
     session: Session, which: Filter, after: int, most: int
 ) -> Iterator[tuple[int, State, list[int] | None]]:
-    """The next that fit but for `grep`: id, state, and the positions that match it, None for all."""
-    pattern = _pattern(which)
-    rows = _select(session, which, after, most, bodies=pattern is not None, scan=False).fetchall()
+    """The next that fit but for what is in them: id, state, and the positions of what is meant, None for all."""
+    meant = matching(which)
+    rows = _select(session, which, after, most, bodies=meant is not None, scan=False).fetchall()
     for id, _, state, *_, body in rows:
-        yield id, State(state), None if pattern is None else _matching(pattern, body)
-
-
-def _pattern(which: Filter) -> re.Pattern[bytes] | None:
-    if which.grep is None:
-        return None
-    try:
-        return re.compile(which.grep.encode())
-    except re.error as error:
-        raise WebhookConfigError(f"grep: {error}") from None
-
-
-def _matching(pattern: re.Pattern[bytes], body: bytes) -> list[int]:
-    lines = body.removesuffix(b"\n").split(b"\n")
-    return [place for place, line in enumerate(lines) if pattern.search(line)]
+        yield id, State(state), None if meant is None else meant(body)
 
 
 def total(session: Session, which: Filter) -> tuple[int, int]:
     """How many deliveries fit, and their events."""
-    if which.grep is None:
+    if matching(which) is None:
         clauses, values = _clauses(which, 0)
         text = " ".join((SQL["total"], "WHERE", " AND ".join(clauses)))
         found: tuple[int, int] = session.connection.execute(text, values).fetchone()
@@ -167,7 +153,7 @@ def total(session: Session, which: Filter) -> tuple[int, int]:
 def _select(
     session: Session, which: Filter, after: int, most: int, *, bodies: bool, scan: bool
 ) -> sqlite3.Cursor:
-    """What fits all but `grep`. `scan`: without an end, as the reader looks for matches.
+    """What fits but for what is in it. `scan`: without an end, as the reader looks for matches.
 
     Always by the number: an index would have all that fits sorted, for each page of it.
     """
