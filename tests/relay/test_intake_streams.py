@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,39 @@ def test_what_cannot_be_kept_waits(behind: Intake, pipe: Any, trouble: Exception
         assert len(source.until(1)) == 1
 
 
+def test_what_it_cannot_keep_yet_it_keeps_when_it_runs_again(behind: Intake, pipe: Any) -> None:
+    read, write = pipe
+    one = stdin(read)
+    behind.failing = OutboxError("disk full")
+    with write:
+        with running(one, behind) as source:
+            write.write(EVENT % 0 + (EVENT % 1)[:5])
+            wait_for(lambda: one._stream.held == 2)
+            behind.failing = RuntimeError("a fault of ours")
+            source.join()
+            assert isinstance(source.error, RuntimeError)
+            source.error = None
+        behind.failing = None
+        with running(one, behind) as source:
+            write.write((EVENT % 1)[5:])
+            write.close()
+            source.join()
+    assert [event["data"]["n"] for event in behind.kept()] == [0, 1]
+
+
+@pytest.mark.parametrize("kind", ["events", "json", "text"])
+def test_a_mark_of_utf8_is_no_part_of_the_first_line(behind: Intake, pipe: Any, kind: str) -> None:
+    read, write = pipe
+    with running(stdin(read, **{"as": kind}), behind) as source, write:
+        write.write(b"\xef\xbb")
+        write.write(b"\xbf" + EVENT % 0 + b"\xef\xbb\xbf")
+        write.close()
+        source.join()
+    first, *_ = behind.kept()
+    wanted = {"events": {"n": 0}, "json": {"type": "t", "data": {"n": 0}}}
+    assert first["data"] == wanted.get(kind, {"message": (EVENT % 0).decode().rstrip()})
+
+
 # --- A Unix socket.
 
 
@@ -238,3 +272,64 @@ def test_a_path_too_long(behind: Intake) -> None:
     (source,) = sources(IntakeSettings(socket="/tmp/" + "x" * 200))
     with pytest.raises(WebhookConfigError, match="too long"), running(source, behind) as run:
         run.join()
+
+
+def sent(source: Any, behind: Intake, path: str, *parts: bytes) -> Any:
+    with running(source, behind), connected(path) as client:
+        for part in parts:
+            client.sendall(part)
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as file:
+            return json.loads(file.read())
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"no event\n", b"ABC\n", b"\x16\x03\x01\n", b"OK", b"get / x\n"]
+)
+def test_a_stream_that_begins_with_garbage_is_one_all_the_same(
+    behind: Intake, tmp_path: Path, garbage: bytes
+) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    more = [EVENT % 0] if garbage.endswith(b"\n") else []
+    said = sent(source, behind, path, garbage, *more)
+    assert said == {"accepted": 1 + len(more), "unreadable": 1}
+    assert behind.kept()[0]["data"]["text"] == garbage.decode().rstrip("\n")
+
+
+def test_a_request_that_comes_byte_by_byte(behind: Intake, tmp_path: Path) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    request = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with running(source, behind), connected(path) as client, client.makefile("rb") as file:
+        for at in range(len(request)):
+            client.sendall(request[at : at + 1])
+        assert file.readline() == b"HTTP/1.1 404 Not Found\r\n"
+
+
+def test_a_socket_of_texts_takes_all_as_text(behind: Intake, tmp_path: Path) -> None:
+    settings, path = socket_settings(tmp_path, **{"as": "text", "type": "app_log"})
+    (source,) = sources(settings)
+    lines = ["  indented", "POST /v1/events HTTP/1.1", "", "Host: x", "{", "last"]
+    said = sent(source, behind, path, "\n".join(lines).encode())
+    assert said == {"accepted": 5, "unreadable": 0}
+    assert [event["data"]["message"] for event in behind.kept()] == [line for line in lines if line]
+
+
+def test_many_streams_that_wait_say_so_once(
+    behind: Intake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    behind.failing = OutboxError("disk full")
+    with running(source, behind) as run, ExitStack() as stack:
+        clients = [stack.enter_context(connected(path)) for _ in range(20)]
+        for number, client in enumerate(clients):
+            client.sendall(EVENT % number)
+        wait_for(lambda: "reading waits" in caplog.text)
+        wait_for(lambda: sum(bool(task) for task in source._streams) == 20)
+        behind.failing = None
+        run.until(20)
+    assert caplog.text.count("reading waits") == 1
+    assert caplog.text.count("events are taken again") == 1

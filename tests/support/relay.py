@@ -106,11 +106,12 @@ class RelayProcess:
         new.write_text(yaml.safe_dump(config))
         new.replace(self.path)
 
-    def start(self, *, ready: bool = True) -> Self:
+    def start(self, *, ready: bool = True, stdin: int | None = None) -> Self:
         """Start the process; wait until it says that it is ready."""
         command = [sys.executable, "-m", "vaulytica", "relay", "--config", str(self.path)]
         process = subprocess.Popen(
             command,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,10 +52,16 @@ def relay(
 
     def read(running: RelayConfig | None) -> RelayConfig:
         settings = read_relay(config, running=running)
-        if not stdin or settings.intake.stdin is not None:
-            return settings
-        intake = settings.intake.model_copy(update={"stdin": LineSettings()})
-        return settings.model_copy(update={"intake": intake})
+        if stdin and settings.intake.stdin is None:
+            intake = settings.intake.model_copy(update={"stdin": LineSettings()})
+            settings = settings.model_copy(update={"intake": intake})
+        if (
+            settings.intake.stdin is not None and sys.stdin is None
+        ):  # another file may have its number
+            raise WebhookConfigError(
+                "intake.stdin: standard input is closed; connect it, or leave it"
+            )
+        return settings
 
     async def run() -> None:
         one = Relay(read, make_log(log.value), stamp=lambda: _stamp(config))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.config import RelayConfig
 from vaulytica.relay.http import App, Handler
-from vaulytica.relay.intake import Source, routes, sources
+from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard
 from vaulytica.relay.intake.settings import IntakeLimits
 from vaulytica.relay.server import Server
+from vaulytica.relay.tending import Tending
 from vaulytica.relay.watch import Watch
 
 
@@ -19,17 +19,11 @@ class Inlets:
     """`pages` are the relay's own; they are on the metrics' address, or on the intake's where there is none."""
 
     def __init__(self, accept: Accept, pages: Mapping[str, Handler], watch: Watch) -> None:
-        self._accept, self._pages, self._watch = accept, pages, watch
+        self._accept, self._pages = accept, pages
+        self.sources = Tending(accept, watch)
         self._intake, self._metrics = App({}), App(pages)
-        self._unreadable = 0  # of sources that have ended
         self._guard = Guard(IntakeLimits())
         self._servers: dict[str, Server] = {}  # by what they are for
-        self._sources: dict[asyncio.Task[None], Source] = {}
-
-    @property
-    def unreadable(self) -> int:
-        """How many lines of all sources were no events."""
-        return self._unreadable + sum(source.unreadable for source in self._sources.values())
 
     @property
     def urls(self) -> list[str]:
@@ -52,18 +46,7 @@ class Inlets:
             if setting in self._servers:
                 await self._servers.pop(setting).stop()
         self._servers |= new
-        await self._apply_sources(sources(config.intake))
-
-    async def _apply_sources(self, wanted: Sequence[Source]) -> None:
-        """Those whose settings are the same run on: a stream that is cut loses what is in it."""
-        settings = [source.settings for source in wanted]
-        await self._stop(
-            [task for task, it in self._sources.items() if it.settings not in settings]
-        )
-        running = [source.settings for source in self._sources.values()]
-        for source in wanted:
-            if source.settings not in running:
-                self._start(source)
+        await self.sources.apply(config.intake)
 
     def _listening(self, wanted: Mapping[str, tuple[str | None, App]]) -> dict[str, Server]:
         """Servers for what is new, not started yet."""
@@ -78,26 +61,6 @@ class Inlets:
                 server.close()
             raise
         return new
-
-    def _start(self, source: Source) -> None:
-        task = asyncio.create_task(source.run(self._accept))
-        self._sources[task] = source
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._unreadable += self._sources.pop(task).unreadable
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._watch.source_failed(source, error)
-
-        task.add_done_callback(ended)
-
-    async def stop_sources(self) -> None:
-        """Cancel them, and wait until they have let go."""
-        await self._stop(list(self._sources))
-
-    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
         """Listen no more."""

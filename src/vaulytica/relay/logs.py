@@ -38,6 +38,7 @@ def make_log(style: Style = "auto") -> Log:
     library.handlers[:] = [_Passed(log)]
     library.setLevel(logging.WARNING)
     library.propagate = False
+    logging.getLogger("vaulytica.relay").setLevel(logging.INFO)
     return log
 
 
@@ -65,5 +66,6 @@ class _Passed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One line."""
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        levels = ((logging.ERROR, self._log.error), (logging.WARNING, self._log.warning))
+        say = next((say for level, say in levels if record.levelno >= level), self._log.info)
         say(record.getMessage(), logger=record.name)

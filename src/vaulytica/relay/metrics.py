@@ -41,8 +41,10 @@ class Snapshot:
         lanes: Mapping[str, RelayLane],
         bytes: int,
         totals: Mapping[str, int],
+        failing: int,
     ) -> None:
         self.counts, self.lanes, self.bytes, self.totals = counts, lanes, bytes, totals
+        self.failing = failing  # sources
 
 
 class Metrics:
@@ -64,6 +66,12 @@ class Metrics:
             "From a request to its answer.",
             labelnames=_LABEL,
             buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.source_failures = Counter(
+            "vaulytica_source_failures",
+            "How often an intake beside HTTP could not go on.",
+            labelnames=["source"],
             registry=self._registry,
         )
         self._of: dict[str, Counters] = {}
@@ -95,6 +103,11 @@ class _Collected:
             yield CounterMetricFamily(f"vaulytica_{name}", _TOTALS[name], value=value)
         yield GaugeMetricFamily(
             "vaulytica_outbox_bytes", "What the outbox holds on disk.", value=self._snapshot.bytes
+        )
+        yield GaugeMetricFamily(
+            "vaulytica_failing_sources",
+            "Intakes beside HTTP that have failed, and are to be tried again.",
+            value=self._snapshot.failing,
         )
 
     def _of_outbox(self) -> Iterator[Metric]:

@@ -36,9 +36,10 @@ class Pages:
             "intake_events": door.accepted,
             "unwanted_events": door.unwanted,
             "refused_events": door.refused,
-            "unreadable_lines": relay.inlets.unreadable,
+            "unreadable_lines": relay.inlets.sources.unreadable,
         }
-        snapshot = Snapshot(counts, relay.lanes.current, size, totals)
+        failing = len(relay.inlets.sources.failing)
+        snapshot = Snapshot(counts, relay.lanes.current, size, totals, failing)
         await respond(send, 200, self._metrics.exposition(snapshot), CONTENT_TYPE)
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,5 +47,10 @@ class Pages:
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         why = self._relay.why_not_ready
-        body = compact_json({"ok": why is None} | ({} if why is None else {"why": why}))
+        failing = sorted(self._relay.inlets.sources.failing)  # over HTTP, events are accepted
+        body = compact_json(
+            {"ok": why is None}
+            | ({} if why is None else {"why": why})
+            | ({"failing": failing} if failing else {})
+        )
         await respond(send, 200 if why is None else 503, body + b"\n")

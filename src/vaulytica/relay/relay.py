@@ -169,8 +169,8 @@ class Relay:
         has_begun = self._state is None  # else why it has not is told by whoever started it
         self._state = "it is stopping"
         notify(STOPPING)
+        await self.inlets.sources.stop(self._hurry)  # what they have read is not read again
         self.door.close("the relay is stopping; try again")
-        await self.inlets.stop_sources()
         if self._stop.is_set():
             self._log.info("stopping", drain=self.config.drain)
         await self.lanes.drain(self.config.drain if has_begun else 0.0, self._hurry)

@@ -71,7 +71,9 @@ class Room:
 
     def _why(self, events: int, bytes: int) -> str | None:
         settings = self.settings
-        if settings.events is not None and self._pending + events > settings.events:
+        # Where nothing is pending, more than the bound at a time has to be taken: it would wait for ever.
+        most = settings.events
+        if most is not None and self._pending and self._pending + events > most:
             return f"{settings.events} events are pending"
         if settings.size is not None and self._bytes + bytes > settings.size:
             return f"it holds {settings.size} bytes"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.delivery.outcome import Reason, ReasonKind
 from vaulytica.delivery.ports import Clock
-from vaulytica.errors import OutboxError
+from vaulytica.errors import OutboxError, WebhookError
 from vaulytica.outbox.delivery import Delivery, Part, Pause
 from vaulytica.outbox.states import State
 from vaulytica.relay.health import News
@@ -53,6 +53,7 @@ class Watch:
         self._failing: dict[str, float] = {}  # since when they have taken nothing
         self._dead: dict[str, tuple[float, int]] = {}  # when it was said last, and how many since
         self._unwritten = False
+        self._failing_sources: dict[str, str] = {}  # and why, as it was said
         self._dropped: Counter[str] = Counter()  # and not said yet
         self._dropped_at, self._why_dropped = -_DEAD_EVERY, ""
 
@@ -145,10 +146,23 @@ class Watch:
                 "events dropped", events=total, destinations=events, why=self._why_dropped
             )
 
-    def source_failed(self, source: object, error: BaseException) -> None:
-        """An intake has ended by an error."""
-        why = f"{type(error).__name__}: {error}"
-        self.log.error("intake failed", source=repr(source), why=why)
+    def source_failed(self, source: str, error: Exception, seconds: float) -> None:
+        """A source has failed, and is tried again after so long; said once for as long as it is the same."""
+        self.metrics.source_failures.labels(source).inc()
+        why = str(error) if isinstance(error, WebhookError) else f"{type(error).__name__}: {error}"
+        if self._failing_sources.get(source) != why:
+            self._failing_sources[source] = why
+            hint = f"it is tried again in {seconds:.0f} s, and then less and less often"
+            self.log.error("intake failed", source=source, why=why, next=hint)
+
+    def source_works(self, source: str) -> None:
+        """A source that had failed does its work again."""
+        del self._failing_sources[source]
+        self.log.info("intake works again", source=source)
+
+    def source_ended(self, source: str) -> None:
+        """There is nothing more to come from it."""
+        self.log.info("intake ended", source=source)
 
     def not_written(self, error: OutboxError) -> None:
         """A settlement could not be written; it is tried again."""

@@ -6,7 +6,7 @@ settings the relay asks for both anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from vaulytica.relay.accept import Accept
@@ -29,8 +29,9 @@ class Source(Protocol):
         """How many lines were no events so far."""
 
     async def run(self, accept: Accept) -> None:
-        """Until it is cancelled, or there is nothing more to come.
+        """Until it is cancelled, or there is nothing more to come; raises if it cannot go on.
 
+        Cancelled, it takes what has come, for some seconds at most, and none if it is cancelled again.
         Cancelled while it waits for `accept`, it has told nobody that those events are accepted.
         """
 
@@ -42,15 +43,16 @@ def routes(settings: IntakeSettings, accept: Accept) -> Mapping[str, Handler]:
     return {"/v1/events": EventsHandler(settings, accept)}
 
 
-def sources(settings: IntakeSettings) -> Sequence[Source]:
-    """What is to run beside the HTTP server."""
+def sources(settings: IntakeSettings, before: Collection[Source] = ()) -> Sequence[Source]:
+    """What is to run beside the HTTP server. `before`: what has run, of which standard input goes on as it is."""
     from vaulytica.relay.intake.stdin import Stdin
     from vaulytica.relay.intake.tail import Tail
     from vaulytica.relay.intake.unix import UnixSocket
 
     found: list[Source] = []
     if settings.stdin is not None:
-        found.append(Stdin(settings.stdin, settings.limits))
+        same = [source for source in before if isinstance(source, Stdin)]
+        found.append(same[0] if same else Stdin(settings.stdin, settings.limits))
     if settings.socket is not None:
         found.append(UnixSocket(settings, settings.socket))
     if settings.tail:

@@ -36,26 +36,44 @@ def check(path: Path) -> None:
         raise _refusal(path, "it is no path") from None
 
 
-def bound(path: Path, mode: int) -> socket.socket:
-    """A socket that listens at the path, with that mode; the file of one that listens no more is removed."""
-    if _is_stale(path):
-        with suppress(FileNotFoundError):
-            path.unlink()
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        before = os.umask(0o777)  # nobody may connect before the mode is set
+class Bound:
+    """A socket that listens at the path, with that mode; the file of one that listens no more is replaced."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self.path = path
+        if _is_stale(path):
+            with suppress(FileNotFoundError):
+                path.unlink()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            listening.bind(str(path))
-        finally:
-            os.umask(before)
-        path.chmod(mode)
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        why = "the path is too long" if "too long" in str(error) else error.strerror
-        raise _refusal(path, why) from None
-    return listening
+            self.socket.bind(str(path))
+            path.chmod(mode)  # until it listens, nobody can connect
+            self._file = _file(path)
+            self.socket.listen(_BACKLOG)
+            self.socket.setblocking(False)
+        except OSError as error:
+            self.socket.close()
+            why = "the path is too long" if "too long" in str(error) else error.strerror
+            raise _refusal(path, why) from None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is still at the path, for somebody to connect to."""
+        try:
+            return _file(self.path) == self._file
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        """The file, if it is still ours; while the socket is open, its inode is not used again."""
+        if self.is_there:
+            with suppress(OSError):
+                self.path.unlink()
+
+
+def _file(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
 
 
 def _is_stale(path: Path) -> bool:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import queue
+import select
 import threading
-from collections.abc import AsyncIterator
 
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, LineSettings
-from vaulytica.relay.intake.stream import CHUNK, take
+from vaulytica.relay.intake.stream import CHUNK, Stream
+
+log = logging.getLogger("vaulytica.relay.intake")
+
+_GRACE = 5.0  # seconds to take what was read, when it is stopped
 
 
 class Stdin:
-    """One for the life of the process, whatever a reload says of its lines: nothing can be read twice."""
+    """One for the life of the process, whatever a reload says of its lines: nothing can be read twice.
+
+    Run again, after it was stopped or has failed, it goes on where it was.
+    """
 
     settings = "stdin"
 
     def __init__(self, settings: LineSettings, limits: IntakeLimits, descriptor: int = 0) -> None:
         self._reader = LineReader(settings, limits, "stdin")
+        self._stream = Stream(self._reader)
         self._descriptor = descriptor
+        self._chunks: _Chunks | None = None
+        self._has_ended = False
 
     def __repr__(self) -> str:
         return "stdin"
@@ -33,20 +44,44 @@ class Stdin:
         return self._reader.unreadable
 
     async def run(self, accept: Accept) -> None:
-        """Until it ends."""
-        await take(self._chunks(), self._reader, Feed(accept, "stdin"))
+        """Until it ends; cancelled, it reads no more, and takes what it has read, if that can be taken soon."""
+        while not self._has_ended:
+            if self._chunks is None:
+                self._chunks = _Chunks(self._descriptor)
+            await self._run(self._chunks, accept)
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        chunks = _Chunks(self._descriptor)
+    async def _run(self, chunks: _Chunks, accept: Accept) -> None:
+        taking = asyncio.ensure_future(self._take(chunks, accept))
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            chunks.stop()
+            await asyncio.wait((taking,), timeout=_GRACE)
+            raise
+        finally:
+            taking.cancel()
+            await asyncio.wait((taking,))
+            if chunks.is_over:
+                self._chunks = None
+            if held := self._stream.held:
+                log.warning("stdin: %d events were read, and are not kept", held)
+
+    async def _take(self, chunks: _Chunks, accept: Accept) -> None:
+        feed = Feed(accept, "stdin")
+        await self._stream.put(feed)
         while chunk := await chunks.next():
-            yield chunk
+            self._stream.add(chunk)
+            await self._stream.put(feed)
+        self._stream.end()
+        await self._stream.put(feed)
+        self._has_ended = not chunks.is_stopped
 
 
 class _Chunks:
     """What a thread reads from a descriptor, one chunk ahead of what is wanted.
 
-    A thread, as not every kind can be waited for by a loop; nobody may have to wait for its end, as it
-    cannot be woken from a read.
+    A thread, as not every kind can be waited for by a loop. It does not read before there is something,
+    so that it can be stopped, and nothing is read that nobody takes.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -54,14 +89,24 @@ class _Chunks:
         self._chunks: queue.SimpleQueue[bytes | OSError] = queue.SimpleQueue()
         self._wanted = threading.Semaphore(1)
         self._come: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-        threading.Thread(target=self._read, name="vaulytica-stdin", daemon=True).start()
+        self._stopping, self._stop = os.pipe()
+        self.is_stopped = self.is_over = False
+        threading.Thread(target=self._run, name="vaulytica-stdin", daemon=True).start()
 
-    def _read(self) -> None:
+    def stop(self) -> None:
+        """Read no more; what was read is still to come, and then the end."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            if not self.is_over:
+                os.write(self._stop, b"x")
+            self._wanted.release()
+
+    def _run(self) -> None:
         chunk: bytes | OSError = b"x"
         while chunk and not isinstance(chunk, OSError):
             self._wanted.acquire()
             try:
-                chunk = os.read(self._descriptor, CHUNK)
+                chunk = self._read()
             except OSError as error:
                 chunk = error
             self._chunks.put(chunk)
@@ -71,6 +116,19 @@ class _Chunks:
                     loop.call_soon_threadsafe(come.set)
                 except RuntimeError:  # that loop is closed
                     self._come = None
+
+    def _read(self) -> bytes:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        poll.register(self._stopping, select.POLLIN)
+        while not self.is_stopped:
+            poll.poll()
+            if not self.is_stopped:
+                try:
+                    return os.read(self._descriptor, CHUNK)
+                except BlockingIOError:  # others share it, and have made it so, or were faster
+                    continue
+        return b""
 
     async def next(self) -> bytes:
         """The next chunk; empty at the end."""
@@ -83,7 +141,16 @@ class _Chunks:
                 await come.wait()
                 come.clear()
                 continue
+            if not chunk or isinstance(chunk, OSError):
+                self._finish()
             if isinstance(chunk, OSError):
                 raise chunk
             self._wanted.release()
             return chunk
+
+    def _finish(self) -> None:
+        """The thread has ended."""
+        if not self.is_over:
+            self.is_over = True
+            os.close(self._stopping)
+            os.close(self._stop)

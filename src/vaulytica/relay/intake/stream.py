@@ -2,43 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 
 from vaulytica.relay.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 
 CHUNK = 512 * 1024
+_BOM = b"\xef\xbb\xbf"
 
 
-async def take(chunks: AsyncIterator[bytes], reader: LineReader, feed: Feed) -> int:
-    """All of it; how many events it was."""
-    count = at = 0
-    ahead = b""
-    skipping = False  # a line that is too long, up to its end
+class Stream:
+    """Of what was added, `put` hands over what is whole; what it could not stays, to be handed over later.
 
-    async def put(entries: Sequence[Entry]) -> None:
-        nonlocal count
-        if entries:
-            await feed.put(entries)
-            count += len(entries)
+    `count`: how many events were taken.
+    """
 
-    async for chunk in chunks:
-        if skipping:
+    def __init__(self, reader: LineReader) -> None:
+        self._reader = reader
+        self._ahead = b""  # a line that has no end yet
+        self._at = 0  # where it begins, in bytes
+        self._skipping = False  # a line that is too long, up to its end
+        self._ready: deque[Sequence[Entry]] = deque()
+        self.count = 0
+
+    @property
+    def held(self) -> int:
+        """How many events are ready and not taken, a line without an end included."""
+        return sum(map(len, self._ready)) + bool(self._ahead)
+
+    def add(self, chunk: bytes) -> None:
+        """What has come."""
+        if self._skipping:
             end = chunk.find(b"\n") + 1
-            at += end or len(chunk)
+            self._at += end or len(chunk)
             if not end:
-                continue
-            chunk, skipping = chunk[end:], False
-        ahead += chunk
+                return
+            chunk, self._skipping = chunk[end:], False
+        ahead = self._ahead + chunk
         end = ahead.rfind(b"\n") + 1
-        block, ahead = ahead[:end], ahead[end:]
-        if block:
-            await put(reader.read(block, at))
-            at += len(block)
-        if len(ahead) > reader.longest:
-            await put([reader.too_long(ahead, at)])
-            at += len(ahead)
-            ahead, skipping = b"", True
-    await put(reader.read(ahead, at))
-    return count
+        self._read(ahead[:end])
+        self._ahead = ahead = ahead[end:]
+        if len(ahead) > self._reader.longest:
+            self._ready.append([self._reader.too_long(ahead, self._at)])
+            self._at += len(ahead)
+            self._ahead, self._skipping = b"", True
+
+    def end(self) -> None:
+        """Nothing more comes: the last line needs no end."""
+        self._read(self._ahead)
+        self._ahead = b""
+
+    def _read(self, block: bytes) -> None:
+        text = block.removeprefix(_BOM) if self._at == 0 else block
+        entries = self._reader.read(text, self._at + len(block) - len(text))
+        self._at += len(block)
+        if entries:
+            self._ready.append(entries)
+
+    async def put(self, feed: Feed) -> None:
+        """Return when all that is ready is on disk."""
+        while self._ready:
+            entries = self._ready[0]
+            await feed.put(entries)
+            self._ready.popleft()
+            self.count += len(entries)

@@ -1,13 +1,16 @@
-"""A Unix socket: HTTP where the first byte begins a request, and lines of events where it begins one of these.
+"""A Unix socket: HTTP where a request begins, and else lines, an event each.
 
 Who may write to its file needs no token. A stream of lines is answered at its end, by how many events of
-it are on disk: a writer that has closed both ways would take an earlier answer for an error.
+it are on disk: a writer that has closed both ways would take an earlier answer for an error. A socket of
+texts takes no HTTP: what others wrote into a log could begin like a request.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+import logging
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,101 +19,194 @@ from vaulytica.relay.http import App
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeSettings, SocketSettings
-from vaulytica.relay.intake.socket_file import bound
-from vaulytica.relay.intake.stream import CHUNK, take
+from vaulytica.relay.intake.socket_file import Bound
+from vaulytica.relay.intake.stream import CHUNK, Stream
 
-_GRACE = 5.0  # seconds that requests under way get when it stops
+log = logging.getLogger("vaulytica.relay.intake")
+
+_GRACE = 5.0  # seconds that requests and streams under way get when it stops
+_LOOK = 1.0  # seconds between two looks at whether its file is still there
+_HTTP = re.compile(rb"[A-Z]{3,20} ")  # how a request begins; no line of events or of JSON does
+_LONGEST_METHOD = 21
 
 
 class UnixSocket:
-    """Listens on a socket's file, which is removed in the end."""
+    """Listens on a socket's file, which is made anew if it is gone, and removed in the end."""
 
     def __init__(self, settings: IntakeSettings, socket: SocketSettings) -> None:
         self._settings = settings.model_copy(update={"tokens": ()})
         self._socket = socket
         self.settings = (socket, settings.limits)
         self.unreadable = 0
-        self._streams: set[asyncio.Task[None]] = set()
+        self.late = settings.limits.header_seconds
+        self.keeps_spaces = socket.as_ == "text"
+        self.undecided: set[_Beginning] = set()
+        self._streams: dict[asyncio.Task[None], _Connection] = {}
 
     def __repr__(self) -> str:
         return f"socket {self._socket.path}"
 
     async def run(self, accept: Accept) -> None:
-        """Until it is cancelled."""
-        loop = asyncio.get_running_loop()
+        """Until it is cancelled; then what has come is taken, and who sent it told how much that is."""
         http = _Http(self._settings, accept)
-        path = Path(self._socket.path)
-        listening = bound(path, int(self._socket.mode, 8))
-
-        def begin(transport: asyncio.Transport, first: bytes) -> None:
-            if first[:1] in (b"{", b"["):
-                task = loop.create_task(self._stream(first, transport, accept))
-                self._streams.add(task)
-                task.add_done_callback(self._streams.discard)
-            else:
-                http.take_over(transport, first)
-
-        seconds = self._settings.limits.header_seconds
+        feed = Feed(accept, repr(self))
         try:
-            server = await loop.create_unix_server(
-                lambda: _Beginning(begin, seconds), sock=listening
+            while True:
+                await self._listen(http, feed)
+                log.warning("%r: its file was removed, and is made anew", self)
+        finally:
+            await self._end(http)
+
+    async def _listen(self, http: _Http, feed: Feed) -> None:
+        """Until its file is gone."""
+        bound = Bound(Path(self._socket.path), int(self._socket.mode, 8))
+        try:
+            server = await asyncio.get_running_loop().create_unix_server(
+                lambda: _Beginning(self, http, feed), sock=bound.socket
             )
             try:
-                await loop.create_future()
+                while bound.is_there:
+                    await asyncio.sleep(_LOOK)
             finally:
+                bound.remove()
                 server.close()
-                await self._end(http)
         finally:
-            path.unlink(missing_ok=True)
+            bound.socket.close()
 
-    async def _stream(self, first: bytes, transport: asyncio.Transport, accept: Accept) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=CHUNK, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        transport.resume_reading()
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        lines = LineReader(self._socket, self._settings.limits, f"socket {self._socket.path}")
+    def begin(self, one: _Beginning, first: bytes, *, is_all: bool = False) -> bool:
+        """Whether these first bytes were enough to tell what a connection is for, and it is handed over."""
+        if self._socket.as_ != "text":
+            if _HTTP.match(first):
+                one.http.take_over(one.transport, first)
+                return True
+            if not is_all and first.isalpha() and first.isupper() and len(first) < _LONGEST_METHOD:
+                return False  # perhaps a method, up to here
+        connection = _Connection(one.transport, first)
+        if is_all:
+            connection.end()
+        task = asyncio.get_running_loop().create_task(self._take(connection, one.feed))
+        self._streams[task] = connection
+        task.add_done_callback(self._streams.pop)
+        return True
+
+    async def _take(self, connection: _Connection, feed: Feed) -> None:
+        reader = LineReader(self._socket, self._settings.limits, f"socket {self._socket.path}")
+        stream = Stream(reader)
         try:
-            count = await take(_chunks(first, reader), lines, Feed(accept, repr(self)))
-            if not transport.is_closing():
-                writer.write(b'{"accepted":%d,"unreadable":%d}\n' % (count, lines.unreadable))
-                await asyncio.wait_for(writer.drain(), _GRACE)
+            while chunk := await connection.next():
+                stream.add(chunk)
+                await stream.put(feed)
+            if not connection.is_cut:  # else its last line may be a part of one
+                stream.end()
+                await stream.put(feed)
+            await connection.answer(
+                b'{"accepted":%d,"unreadable":%d}\n' % (stream.count, reader.unreadable)
+            )
         except (OSError, TimeoutError):  # its writer is gone, and what it had sent is taken
             pass
         finally:
-            self.unreadable += lines.unreadable
-            writer.close()
+            self.unreadable += reader.unreadable
+            connection.close()
 
     async def _end(self, http: _Http) -> None:
-        for task in list(self._streams):
-            task.cancel()
-        if tasks := [*http.shut_down(), *self._streams]:
-            await asyncio.wait(tasks, timeout=_GRACE)
+        for one in list(self.undecided):
+            one.transport.abort()
+        for connection in self._streams.values():
+            connection.cut()
+        tasks = [*http.shut_down(), *self._streams]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=_GRACE)
+        finally:
+            late = list(self._streams)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+class _Connection:
+    """A stream of lines, of which the first bytes have come already."""
+
+    def __init__(self, transport: asyncio.Transport, first: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        self._first = first
+        self._transport = transport
+        self._reader = asyncio.StreamReader(limit=CHUNK, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
+        self.is_cut = False
+
+    async def next(self) -> bytes:
+        """What has come; empty at the end."""
+        first, self._first = self._first, b""
+        return first or await self._reader.read(CHUNK)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self._reader.feed_eof()
+
+    def cut(self) -> None:
+        """Read no more than has come by now."""
+        self.is_cut = True
+        self._transport.pause_reading()
+        self.end()
+
+    async def answer(self, text: bytes) -> None:
+        """Unless it is gone."""
+        if not self._transport.is_closing():
+            self._writer.write(text)
+            await asyncio.wait_for(self._writer.drain(), _GRACE)
+
+    def close(self) -> None:
+        """Let go of it, when what was answered is sent."""
+        self._writer.close()
 
 
 class _Beginning(asyncio.Protocol):
-    """A connection until its first byte that is no space tells what it is; then it is handed over, paused."""
+    """A connection until its first bytes tell what it is; then it is handed over, paused."""
 
-    def __init__(self, begin: Callable[[asyncio.Transport, bytes], None], seconds: float) -> None:
-        self._begin, self._seconds = begin, seconds
+    transport: asyncio.Transport
+
+    def __init__(self, owner: UnixSocket, http: _Http, feed: Feed) -> None:
+        self._owner, self.http, self.feed = owner, http, feed
+        self._first = b""
 
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
-        self._transport = transport
-        self._late = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+        self.transport = transport
+        self._owner.undecided.add(self)
+        self._late = asyncio.get_running_loop().call_later(self._owner.late, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
-        if first := data.lstrip():
-            self._late.cancel()
-            self._transport.pause_reading()  # nothing may come until somebody listens
-            self._begin(self._transport, first)
+        first = self._first + data
+        self._first = first if self._owner.keeps_spaces else first.lstrip()
+        if self._first:
+            self.transport.pause_reading()  # nothing may come until somebody listens
+            if self._owner.begin(self, self._first):
+                self._decided()
+            else:
+                self.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol."""
+        if not self._first:
+            return False
+        self.transport.pause_reading()
+        self._owner.begin(self, self._first, is_all=True)
+        self._decided()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
+        self._decided()
+
+    def _decided(self) -> None:
         self._late.cancel()
+        self._owner.undecided.discard(self)
 
 
 class _Http:
@@ -150,9 +246,3 @@ class _Http:
         for connection in list(self._state.connections):
             connection.shutdown()
         return list(self._state.tasks)
-
-
-async def _chunks(first: bytes, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    yield first
-    while chunk := await reader.read(CHUNK):
-        yield chunk
