@@ -1,4 +1,4 @@
-"""Files that are renamed while they are looked at, and inodes that are used again."""
+"""Files that are renamed while they are looked at, or written while they are read; inodes used again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from support.tail import LINE, Steps, append, rotate, said
+from vaulytica.outbox.delivery import Mark
+from vaulytica.relay.accept import Entry
+from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import TailSettings
 from vaulytica.relay.intake.tail import files, following
 from vaulytica.relay.intake.tail.files import Sight, sight
+from vaulytica.relay.intake.tail.followed import BLOCK
 from vaulytica.relay.intake.tail.position import generation
 
 Meanwhile = Callable[[Callable[[Sight], None], int], None]
@@ -128,6 +132,32 @@ def test_what_one_listing_misses_another_has(
     found = sight([TailSettings(path=str(tmp_path / "app.log"))])
     assert not found.steady
     assert set(inodes) <= {inode for _, inode in found.seen}
+
+
+@pytest.mark.parametrize("first", [1, BLOCK // 25])
+def test_a_writer_that_goes_on_to_the_next_file_while_they_are_read(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    path, old = steps.folder / "app.log", steps.folder / "app.log.1"
+    path.touch()
+    steps.begin({"path": "app.log"})
+    path.rename(old)
+    append(old, "".join(LINE % number for number in range(first)))
+    path.touch()
+    numbers = itertools.count(first)
+    put = Feed.put
+
+    async def meanwhile(self: Feed, entries: Sequence[Entry], mark: Mark) -> None:
+        await put(self, entries, mark)
+        if next(turns, None) is not None:
+            append(old, LINE % next(numbers))
+            append(path, LINE % next(numbers))
+
+    assert steps.tail is not None
+    steps.do(steps.tail.look())
+    turns = iter(range(1))
+    monkeypatch.setattr(Feed, "put", meanwhile)
+    assert steps.go_on() == list(range(first + 2))
 
 
 def test_a_log_that_is_begun_anew_in_the_same_inode_with_the_same_lines(

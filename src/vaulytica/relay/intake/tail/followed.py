@@ -46,7 +46,7 @@ class Followed:
     """A file that is open, or was until it was quiet for long. `key`: of its mark.
 
     `packed`: it is read after unpacking. `left_since`: when it was seen to have no name any more that is
-    looked for. `barrier`: as long as it is not read to there, those written after it wait.
+    looked for. `goal`: as long as it is not read to there, those written after it wait; -1 if it has none.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Followed:
         self.packed = packed
         self.descriptor: int | None = None
         self.left_since: float | None = None
-        self.barrier: int | None = None
+        self.goal = -1
         self.rotated = False  # it was renamed, or is known by such a name only
         self.beside = False  # nothing but its rotation makes it one of the settings'
         self.grown_at = 0.0
@@ -94,7 +94,7 @@ class Followed:
             os.close(descriptor)
             raise
         self.descriptor, self.id = descriptor, id
-        self._settled = False
+        self._settled, self.goal = False, -1
 
     def size(self) -> int:
         """Its bytes, packed if it is."""
@@ -187,30 +187,28 @@ class Followed:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more that those written after it have to wait for."""
-        return (
-            self.barrier is not None
-            and self.descriptor is not None
-            and not (self._settled or self.is_binary)
-            and self.position.offset < self.barrier
-        )
+        """Whether there is something that is to be read now, and that those written after it wait for."""
+        return self.descriptor is not None and self.position.offset < self.goal
 
     @property
     def is_settled(self) -> bool:
         """Whether it is open, and was read to its end."""
         return self.descriptor is not None and self._settled
 
-    def wait_for_it(self) -> None:
-        """Let those written after it wait until what it has now is read."""
-        if self.barrier is None and self.descriptor is not None:
-            self.barrier = sys.maxsize if self.packed else self.size()
+    def aim(self, now: float) -> None:
+        """At what it has got by now; if it is not longer than what was read, at finding out why."""
+        has_news = self.has_news(now)
+        size = sys.maxsize if self.packed else self.looks[0]
+        self.goal = max(size, self.position.offset + 1) if has_news else 0
 
     def is_gone(self) -> bool:
         """Whether it has no name any more at all."""
         return self.descriptor is not None and os.fstat(self.descriptor).st_nlink == 0
 
     async def read(self, feed: Feed, *, to_the_end: bool = False) -> Found:
-        """Hand over the next block; `to_the_end`: what comes last is a line, also without its end."""
+        """Hand over the next block, up to the goal; `to_the_end`: all, and what comes last needs no end."""
+        if to_the_end:
+            self.goal = sys.maxsize
         try:
             found = await self._read(feed, to_the_end=to_the_end or self.packed)
         except (OSError, CannotUnpack) as error:
@@ -218,7 +216,9 @@ class Followed:
             found = Found.FAILED
         else:
             self._is_failing = False
-        self._settled = found is not Found.LINES
+        self._settled = found is not Found.LINES and self.goal >= self.looks[0]
+        if found is not Found.LINES:
+            self.goal = 0
         return found
 
     def _say_failing(self, error: Exception) -> None:
@@ -234,7 +234,8 @@ class Followed:
 
     async def _read(self, feed: Feed, *, to_the_end: bool) -> Found:
         at = self.position
-        data = await self._pread(at.before + self._block, at.offset - at.before)
+        block = min(self._block, self.goal - at.offset)
+        data = await self._pread(at.before + block, at.offset - at.before)
         before, data = data[: at.before], data[at.before :]
         if not at.fits(before) or not (at.offset or self._is_as_before(data)):
             return Found.OTHER
@@ -258,7 +259,8 @@ class Followed:
 
     def _is_as_before(self, data: bytes) -> bool:
         """Of a file of which nothing was read, there is nothing else to go by."""
-        return self.packed or (self.looks[0] >= self.seen and data.startswith(self._rest))
+        is_same = data.startswith(self._rest) or self._rest.startswith(data)
+        return self.packed or (self.looks[0] >= self.seen and is_same)
 
     def _say_if_shorter(self) -> None:
         """Say what was cut off, where what was read is still there."""

@@ -245,10 +245,7 @@ class Following:
     # --- The order in which they are read.
 
     def arrange(self) -> None:
-        """Those that are open, by what they were before any rotation, in the order in which they were written.
-
-        One waits until those before it are read as far as they go now.
-        """
+        """Those that are open, by what they were before any rotation, in the order in which they were written."""
         self.held.spare()
         chains: dict[str, list[Followed]] = defaultdict(list)
         for file in self.held.files.values():
@@ -256,9 +253,6 @@ class Following:
                 chains[file.position.base].append(file)
         for chain in chains.values():
             chain.sort(key=_order)
-            for file in chain[:-1]:
-                file.wait_for_it()
-            chain[-1].barrier = None
         self.chains = list(chains.values())
 
 

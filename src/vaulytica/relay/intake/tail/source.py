@@ -92,10 +92,17 @@ class Tail:
         return any(what in (Found.LINES, Found.OTHER) for _, what in found)
 
     async def _read(self, chain: Sequence[Followed], now: float) -> list[tuple[Followed, Found]]:
-        """The next of each file, up to the first of which there is more that others have to wait for."""
+        """The next of each file, up to the first of which there is more that others have to wait for.
+
+        Goals are set from the last to the first: a writer that goes on to the next file has written to the one
+        before until then.
+        """
+        if any(file.goal < 0 for file in chain) or not any(file.is_behind for file in chain):
+            for file in reversed(chain):
+                file.aim(now)
         found = []
         for file in chain:
-            if file.has_news(now):
+            if file.is_behind and file.has_news(now):
                 found.append((file, await file.read(self._feed)))
             if file.is_behind:
                 break
