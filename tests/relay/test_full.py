@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import threading
 
-from support.relay import RelayProcess, wait_until
-
-DOWN = {"url": "http://127.0.0.1:9"}
-
-
-def post(one: RelayProcess, ids, severity="info", **headers) -> tuple[int, dict, str | None]:
-    lines = "".join(
-        json.dumps({"type": "t", "id": id, "severity": severity, "data": {"id": id}}) + "\n"
-        for id in ids
-    )
-    connection = http.client.HTTPConnection(one.url.removeprefix("http://"), timeout=20)
-    connection.request(
-        "POST", "/v1/events", lines, {"Content-Type": "application/x-ndjson", **headers}
-    )
-    answer = connection.getresponse()
-    body = json.loads(answer.read())
-    connection.close()
-    return answer.status, body, answer.getheader("Retry-After")
+from support.relay import DOWN, post, wait_until
 
 
 def test_refuse_is_429_and_said(relay):
@@ -35,7 +16,7 @@ def test_refuse_is_429_and_said(relay):
     assert again == "10"
     assert one.wait_for("outbox full")["why"] == "50 events are pending"
     wait_until(lambda: one.get("/readyz")[0] == 503, "it is not ready")
-    assert one.metric("vaulytica_refused_events_total") == 1
+    assert one.metric("vaulytica_refused_events_total", reason="full") == 1
     assert one.counts()["a"].accepted == 50
     assert len(one.said("outbox full")) == 1
 

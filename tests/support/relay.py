@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from vaulytica.outbox.sqlite import SqliteOutbox
 from vaulytica.receiving.receiver import Answer, Lost, Received, Receiver
 
 PATIENCE = 30.0  # seconds; a machine that is shared may stall
+DOWN = {"url": "http://127.0.0.1:9"}
 
 
 def wait_until(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -167,9 +169,12 @@ class RelayProcess:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def metric(self, name: str, destination: str | None = None) -> float:
+    def metric(self, name: str, destination: str | None = None, **labels: str) -> float:
         """The value of a metric."""
-        label = "" if destination is None else f'{{destination="{destination}"}}'
+        if destination is not None:
+            labels["destination"] = destination
+        pairs = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        label = f"{{{pairs}}}" if pairs else ""
         _, text = self.get("/metrics")
         for line in text.splitlines():
             if line.startswith(f"{name}{label} "):
@@ -248,3 +253,21 @@ class RelayProcess:
     def check_the_law(self) -> None:
         with self.outbox() as outbox:
             the_law(outbox)
+
+
+def post(
+    one: RelayProcess, ids: Iterable[str], severity: str = "info", **headers: str
+) -> tuple[int, Any, str | None]:
+    """Post events of these ids as lines; status, body and Retry-After of the answer."""
+    lines = "".join(
+        json.dumps({"type": "t", "id": id, "severity": severity, "data": {"id": id}}) + "\n"
+        for id in ids
+    )
+    connection = http.client.HTTPConnection(one.url.removeprefix("http://"), timeout=20)
+    connection.request(
+        "POST", "/v1/events", lines, {"Content-Type": "application/x-ndjson", **headers}
+    )
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+    return answer.status, body, answer.getheader("Retry-After")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from vaulytica.errors import OutboxError
 from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
+from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.recent import Recent
 from vaulytica.relay.room import Room
 from vaulytica.relay.router import Group, Router, by_severity
@@ -24,13 +27,19 @@ class Door:
     """
 
     def __init__(
-        self, outbox: AsyncOutbox, router: Router, room: Room, recent: Recent | None = None
+        self,
+        outbox: AsyncOutbox,
+        router: Router,
+        room: Room,
+        keeping: Keeping,
+        recent: Recent | None = None,
     ) -> None:
         self._outbox = outbox
         self._recent = recent or Recent(0)
         self.router = router
-        self.room = room
-        self.accepted = self.unwanted = self.refused = 0
+        self.room, self._keeping = room, keeping
+        self.accepted = self.unwanted = 0
+        self.refused = Counter(full=0, disk=0)  # by why
         self._closed: str | None = None
 
     def close(self, why: str) -> None:
@@ -50,14 +59,20 @@ class Door:
             try:
                 self.room.make(events, size)
             except Full:
-                self.refused += len(entries)
+                self.refused["full"] += len(entries)
                 raise
         unwanted = len(entries) - wanted
         if not shares and once is None and mark is None:
             self.accepted += len(entries)
             self.unwanted += unwanted
             return Receipt(ids, unwanted=unwanted)
-        kept = await self._outbox.put_shares(shares, ids, once=once, mark=mark)
+        try:
+            kept = await self._outbox.put_shares(shares, ids, once=once, mark=mark)
+        except OutboxError as error:
+            self.refused["disk"] += len(entries)
+            self._keeping.failed(error)
+            raise
+        self._keeping.done()
         if not kept.repeated:
             self.accepted += len(entries)
             self.unwanted += unwanted

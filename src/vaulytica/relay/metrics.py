@@ -39,12 +39,15 @@ class Snapshot:
         self,
         counts: Mapping[str, Counts],
         lanes: Mapping[str, RelayLane],
+        *,
         bytes: int,
         totals: Mapping[str, int],
         failing: int,
+        refused: Mapping[str, int],
     ) -> None:
         self.counts, self.lanes, self.bytes, self.totals = counts, lanes, bytes, totals
         self.failing = failing  # sources
+        self.refused = refused
 
 
 class Metrics:
@@ -101,6 +104,7 @@ class _Collected:
         yield from self._of_lanes()
         for name, value in self._snapshot.totals.items():
             yield CounterMetricFamily(f"vaulytica_{name}", _TOTALS[name], value=value)
+        yield from self._of_intake()
         yield GaugeMetricFamily(
             "vaulytica_outbox_bytes", "What the outbox holds on disk.", value=self._snapshot.bytes
         )
@@ -109,6 +113,16 @@ class _Collected:
             "Intakes beside HTTP that have failed, and are to be tried again.",
             value=self._snapshot.failing,
         )
+
+    def _of_intake(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily(
+            "vaulytica_refused_events",
+            "Refused by this process, as the outbox was full, or could not be written on disk; each try.",
+            labels=["reason"],
+        )
+        for reason, count in self._snapshot.refused.items():
+            refused.add_metric([reason], count)
+        yield refused
 
     def _of_outbox(self) -> Iterator[Metric]:
         counts = self._snapshot.counts
@@ -167,6 +181,5 @@ _STANDING = {"pending": "Still to be delivered.", "dead": "Dead letters."}
 _TOTALS = {
     "intake_events": "Accepted by this process.",
     "unwanted_events": "Accepted by this process, and wanted by no destination.",
-    "refused_events": "Refused by this process, as the outbox was full.",
     "unreadable_lines": "Lines of files and streams that were no events, and became events that say so.",
 }

@@ -35,11 +35,16 @@ class Pages:
         totals = {
             "intake_events": door.accepted,
             "unwanted_events": door.unwanted,
-            "refused_events": door.refused,
             "unreadable_lines": relay.inlets.sources.unreadable,
         }
-        failing = len(relay.inlets.sources.failing)
-        snapshot = Snapshot(counts, relay.lanes.current, size, totals, failing)
+        snapshot = Snapshot(
+            counts,
+            relay.lanes.current,
+            bytes=size,
+            totals=totals,
+            failing=len(relay.inlets.sources.failing),
+            refused=door.refused,
+        )
         await respond(send, 200, self._metrics.exposition(snapshot), CONTENT_TYPE)
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,7 @@ from vaulytica.outbox.delivery import Retention
 from vaulytica.relay.config import RelayConfig, RetentionSettings
 from vaulytica.relay.door import Door
 from vaulytica.relay.inlets import Inlets
+from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.metrics import Metrics
 from vaulytica.relay.notify import READY, STOPPING, notify, reloading
@@ -73,8 +74,11 @@ class Relay:
             full=self._watch.full,
             dropped=self._watch.dropped,
         )
-        self.door = Door(self.outbox, Router(self.config.destinations), self.room, recent)
-        self._upkeep = Upkeep(self.outbox, self.lanes, self.room, self._watch)
+        self._keeping = Keeping(self.outbox, self._watch)
+        self.door = Door(
+            self.outbox, Router(self.config.destinations), self.room, self._keeping, recent
+        )
+        self._upkeep = Upkeep(self.outbox, self.lanes, self.room, self._keeping, self._watch)
         pages = Pages(self, self._metrics).routes()
         self.inlets = Inlets(self.door, pages, self._watch)
 
@@ -83,7 +87,7 @@ class Relay:
         """Why no events are accepted; None if they are."""
         if self._state is not None:
             return self._state
-        return "the outbox is full" if self.room.is_full else None
+        return "the outbox is full" if self.room.is_full else self._keeping.why
 
     async def run(self) -> None:
         """Until it is told to stop, and has drained."""
@@ -105,6 +109,7 @@ class Relay:
 
     async def _start(self) -> None:
         await self._upkeep.count_once()
+        await self._keeping.look()
         self.lanes.apply(self.config.destinations)
         await self.inlets.apply(self.config)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,25 +11,29 @@ from typing import Any
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.claims import LEASE
+from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.notify import ALIVE, notify, watchdog_every
 from vaulytica.relay.room import Room
 from vaulytica.relay.watch import Watch
 
 _LOOK_EVERY, _LOOK_COST = 2.0, 0.005  # seconds; and the most of the time that may be spent so
-_COUNT_EVERY = 1.0
+_COUNT_EVERY = _TRY_EVERY = 1.0
 _TIDY_EVERY, _TIDY_PAUSE = 10.0, 0.05
 
 
 class Upkeep:
     """Tasks that run until they are cancelled."""
 
-    def __init__(self, outbox: AsyncOutbox, lanes: Lanes, room: Room, watch: Watch) -> None:
-        self._outbox, self._lanes, self._room, self._watch = outbox, lanes, room, watch
+    def __init__(
+        self, outbox: AsyncOutbox, lanes: Lanes, room: Room, keeping: Keeping, watch: Watch
+    ) -> None:
+        self._outbox, self._lanes, self._room = outbox, lanes, room
+        self._keeping, self._watch = keeping, watch
 
     def jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """Each is to run on its own."""
-        return [self.hold, self.look, self.count, self.tidy, self.watchdog]
+        return [self.hold, self.look, self.count, self.keep, self.tidy, self.watchdog]
 
     async def hold(self) -> None:
         """Hold the claims of what is under way."""
@@ -62,6 +66,13 @@ class Upkeep:
         counts = await self._outbox.counts()
         pending = sum(count.pending for count in counts.values())
         self._room.know(pending, await self._outbox.used_bytes())
+
+    async def keep(self) -> None:
+        """Know whether events can be kept, also while none come."""
+        while True:
+            await asyncio.sleep(_TRY_EVERY)
+            if self._keeping.is_in_doubt:
+                await self._keeping.look()
 
     async def tidy(self) -> None:
         """Throw away what is past its time, a bounded part at a time."""

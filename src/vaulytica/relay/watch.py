@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vaulytica.relay.metrics import Metrics
 
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down
-# Seconds between two lines on dead letters of one destination, or on what is dropped.
+# Seconds between two lines on dead letters of one destination, or on what is dropped, or cannot be kept.
 _DEAD_EVERY = 60.0
 _REJECTIONS = frozenset(
     {ReasonKind.EVENT, ReasonKind.AUTH, ReasonKind.REJECTED, ReasonKind.TLS, ReasonKind.TOO_LARGE}
@@ -54,6 +54,7 @@ class Watch:
         self._dead: dict[str, tuple[float, int]] = {}  # when it was said last, and how many since
         self._unwritten = False
         self._failing_sources: dict[str, str] = {}  # and why, as it was said
+        self._not_kept_at, self._says_not_kept = -_DEAD_EVERY, False
         self._dropped: Counter[str] = Counter()  # and not said yet
         self._dropped_at, self._why_dropped = -_DEAD_EVERY, ""
 
@@ -175,3 +176,17 @@ class Watch:
         if self._unwritten:
             self._unwritten = False
             self.log.info("outbox can be written again")
+
+    def not_kept(self, error: OutboxError) -> None:
+        """What came could not be kept: at once, and then once a minute."""
+        now = self._clock.monotonic()
+        if now - self._not_kept_at >= _DEAD_EVERY:
+            self._not_kept_at, self._says_not_kept = now, True
+            hint = "clients are told 503, and what can wait to be read waits, until there is room"
+            self.log.error("events cannot be kept", why=str(error), next=hint)
+
+    def kept(self) -> None:
+        """It can be again."""
+        if self._says_not_kept:
+            self._says_not_kept = False
+            self.log.info("events can be kept again")

@@ -6,10 +6,8 @@ import asyncio
 import hashlib
 import logging
 import re
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from math import inf
 
 import msgspec
 
@@ -31,7 +29,6 @@ _BODIES = 8  # of the largest size, that may be in memory at a time
 _FREE = 256 * 1024  # bytes that a small body may become without asking for room
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _RETRY = 5  # seconds, where nothing better is known
-_SAY_EVERY = 60.0  # seconds
 _encode = msgspec.json.Encoder().encode
 
 
@@ -40,7 +37,6 @@ class EventsHandler:
 
     def __init__(self, settings: IntakeSettings, accept: Accept) -> None:
         self._accept = accept
-        self._said = -inf
         self._tokens = Tokens(settings.tokens)
         self._limits = settings.limits
         self._room = bodies.Room(_BODIES * settings.limits.body)
@@ -112,13 +108,6 @@ class EventsHandler:
             raise Refusal(403, "a web page needs a token; set intake.tokens")
         return ""
 
-    def _say(self, error: OutboxError) -> None:
-        """Once a minute, however many clients are refused meanwhile."""
-        now = time.monotonic()
-        if now - self._said >= _SAY_EVERY:
-            self._said = now
-            log.warning("events cannot be kept, and their clients are told 503: %s", error)
-
     async def _accepted(self, entries: Sequence[Entry], once: Once | None) -> Receipt:
         if not entries:
             return Receipt(())
@@ -128,8 +117,7 @@ class EventsHandler:
             seconds = max(1, round(full.retry_after))
             status = 503 if isinstance(full, Stopping) else 429
             raise Refusal(status, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
-        except OutboxError as error:
-            self._say(error)
+        except OutboxError:  # which the door has said
             raise Refusal(
                 503,
                 "the relay cannot keep events now; its log says why",
