@@ -333,3 +333,21 @@ def test_many_streams_that_wait_say_so_once(
         run.until(20)
     assert caplog.text.count("reading waits") == 1
     assert caplog.text.count("events are taken again") == 1
+
+
+def test_more_connections_than_there_may_be_are_told_so(behind: Intake, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    (source,) = sources(IntakeSettings(socket=path, limits={"connections": 3}))
+    with running(source, behind) as run, ExitStack() as stack:
+        clients = [stack.enter_context(connected(path)) for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.sendall(EVENT % number)
+        run.until(3)
+        with connected(path) as more:
+            assert json.loads(more.recv(1000)) == {"error": "too many connections"}
+            assert more.recv(1) == b""
+        clients[0].close()
+        wait_for(lambda: len(source._streams) == 2)
+        with connected(path) as again:
+            again.sendall(EVENT % 3)
+            run.until(4)

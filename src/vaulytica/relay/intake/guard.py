@@ -20,7 +20,7 @@ _HEAD = 64 * 1024  # bytes of a request's head
 _REST = 64 * 1024 * 1024  # bytes of a body that come after its answer (413), and are thrown away
 _RATE = 1024  # bytes of a body that give it a second more
 _UNREAD = 30.0  # seconds that an answer may wait to be read
-_SPARE = 256  # files and connections for all else that the relay does
+SPARE = 256  # files and connections for all else that the relay does
 _LOOK = 1.0  # seconds between two looks at all connections
 
 
@@ -29,7 +29,7 @@ class Guard:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self.limits = limits
-        self._room = _files() - _SPARE
+        self._room = files() - SPARE
         self.connections: set[GuardedProtocol] = set()
         self.idle: dict[GuardedProtocol, None] = {}  # the one that is so for longest comes first
         self._looking: asyncio.TimerHandle | None = None
@@ -66,7 +66,7 @@ class Guard:
             self._looking = loop.call_later(_LOOK, self._look)
 
 
-def _files() -> int:
+def files() -> int:
     """How many files and connections this process may have open: as many as it can be given."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:

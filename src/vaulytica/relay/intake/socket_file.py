@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vaulytica.errors import WebhookConfigError
 
-_BACKLOG = 1024
+BACKLOG = 1024
 _LONGEST = 107  # bytes of a path that the kernel takes, less on other systems
 
 
@@ -49,7 +49,7 @@ class Bound:
             self.socket.bind(str(path))
             path.chmod(mode)  # until it listens, nobody can connect
             self._file = _file(path)
-            self.socket.listen(_BACKLOG)
+            self.socket.listen(BACKLOG)
             self.socket.setblocking(False)
         except OSError as error:
             self.socket.close()

@@ -17,14 +17,20 @@ from typing import Any
 from vaulytica.relay.accept import Accept
 from vaulytica.relay.http import App
 from vaulytica.relay.intake.feed import Feed
+from vaulytica.relay.intake.guard import SPARE, Guard
+from vaulytica.relay.intake.guard import files as most_files
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeSettings, SocketSettings
-from vaulytica.relay.intake.socket_file import Bound
+from vaulytica.relay.intake.socket_file import BACKLOG, Bound
 from vaulytica.relay.intake.stream import CHUNK, Stream
 
 log = logging.getLogger("vaulytica.relay.intake")
 
 _GRACE = 5.0  # seconds that requests and streams under way get when it stops
+_SHARE, _FEWEST = (
+    2,
+    16,
+)  # of the files that this process may have open, a half may be connections here
 _LOOK = 1.0  # seconds between two looks at whether its file is still there
 _HTTP = re.compile(rb"[A-Z]{3,20} ")  # how a request begins; no line of events or of JSON does
 _LONGEST_METHOD = 21
@@ -39,6 +45,8 @@ class UnixSocket:
         self.settings = (socket, settings.limits)
         self.unreadable = 0
         self.late = settings.limits.header_seconds
+        files = max(_FEWEST, (most_files() - SPARE) // _SHARE)
+        self._most = min(settings.limits.connections, files)
         self.keeps_spaces = socket.as_ == "text"
         self.undecided: set[_Beginning] = set()
         self._streams: dict[asyncio.Task[None], _Connection] = {}
@@ -62,7 +70,7 @@ class UnixSocket:
         bound = Bound(Path(self._socket.path), int(self._socket.mode, 8))
         try:
             server = await asyncio.get_running_loop().create_unix_server(
-                lambda: _Beginning(self, http, feed), sock=bound.socket
+                lambda: _Beginning(self, http, feed), sock=bound.socket, backlog=BACKLOG
             )
             try:
                 while bound.is_there:
@@ -72,6 +80,10 @@ class UnixSocket:
                 server.close()
         finally:
             bound.socket.close()
+
+    def has_room(self, http: _Http) -> bool:
+        """Whether one more connection leaves enough files for all else that the relay does."""
+        return len(self.undecided) + len(self._streams) + http.connections < self._most
 
     def begin(self, one: _Beginning, first: bytes, *, is_all: bool = False) -> bool:
         """Whether these first bytes were enough to tell what a connection is for, and it is handed over."""
@@ -169,6 +181,7 @@ class _Beginning(asyncio.Protocol):
     """A connection until its first bytes tell what it is; then it is handed over, paused."""
 
     transport: asyncio.Transport
+    _late: asyncio.TimerHandle | None = None
 
     def __init__(self, owner: UnixSocket, http: _Http, feed: Feed) -> None:
         self._owner, self.http, self.feed = owner, http, feed
@@ -177,6 +190,10 @@ class _Beginning(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         self.transport = transport
+        if not self._owner.has_room(self.http):
+            transport.write(b'{"error":"too many connections"}\n')
+            transport.close()
+            return
         self._owner.undecided.add(self)
         self._late = asyncio.get_running_loop().call_later(self._owner.late, transport.abort)
 
@@ -184,7 +201,7 @@ class _Beginning(asyncio.Protocol):
         """See asyncio.Protocol."""
         first = self._first + data
         self._first = first if self._owner.keeps_spaces else first.lstrip()
-        if self._first:
+        if self._first and not self.transport.is_closing():
             self.transport.pause_reading()  # nothing may come until somebody listens
             if self._owner.begin(self, self._first):
                 self._decided()
@@ -193,7 +210,7 @@ class _Beginning(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """See asyncio.Protocol."""
-        if not self._first:
+        if not self._first or self.transport.is_closing():
             return False
         self.transport.pause_reading()
         self._owner.begin(self, self._first, is_all=True)
@@ -205,7 +222,8 @@ class _Beginning(asyncio.Protocol):
         self._decided()
 
     def _decided(self) -> None:
-        self._late.cancel()
+        if self._late is not None:
+            self._late.cancel()
         self._owner.undecided.discard(self)
 
 
@@ -217,7 +235,6 @@ class _Http:
         from uvicorn.server import ServerState
 
         from vaulytica.relay.intake import routes
-        from vaulytica.relay.intake.guard import Guard
 
         app = App(routes(settings, accept))
         self._config = Config(
@@ -232,6 +249,11 @@ class _Http:
         self._config.load()
         self._state = ServerState()
         self._guard = Guard(settings.limits)
+
+    @property
+    def connections(self) -> int:
+        """How many it has."""
+        return len(self._guard.connections)
 
     def take_over(self, transport: Any, first: bytes) -> None:
         """A connection, and what has come on it."""
