@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from vaulytica.cli.auth_mappings import NAMES
-from vaulytica.cli.auth_options import AuthOptions
+from vaulytica.cli.credentials.mappings import NAMES
+from vaulytica.cli.options.auth import AuthOptions
 from vaulytica.config import WebhookAuth
 from vaulytica.receiving.receiver import Answer, Receiver
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vaulytica.cli.relay_config import checked_relay
+from vaulytica.cli.config_files.relay import checked_relay
 
 SECRET = "canary-5f2c-secret"
 

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from support.configs import CONFIGS
-from vaulytica.cli.relay_config import checked_relay
-from vaulytica.cli.schema import config_schema
-from vaulytica.cli.stand_ins import stand_in
+from vaulytica.cli.config_files.relay import checked_relay
+from vaulytica.cli.config_files.schema import config_schema
+from vaulytica.cli.config_files.stand_ins import stand_in
 from vaulytica.config import WebhookAuth
 from vaulytica.config.auth import AUTH_NEEDS, AUTH_SETTINGS
 from vaulytica.config.settings import secret_fields

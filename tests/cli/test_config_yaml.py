@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from vaulytica.cli.document import Document
-from vaulytica.cli.relay_config import checked_relay
+from vaulytica.cli.config_files.document import Document
+from vaulytica.cli.config_files.relay import checked_relay
 from vaulytica.errors import WebhookConfigError
 
 SECRET = "canary-5f2c-secret"

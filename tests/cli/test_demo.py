@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from support.signing import whsec
-from vaulytica.cli import app, demo_formats
-from vaulytica.cli.decode import READERS
-from vaulytica.cli.demo_kinds import KINDS
-from vaulytica.cli.demo_receiver import DemoReceiver, Route
-from vaulytica.cli.demo_stand_ins import Webhook
-from vaulytica.cli.demo_targets import Target
+from vaulytica.cli import app
+from vaulytica.cli.demo import formats
+from vaulytica.cli.demo.decode import READERS
+from vaulytica.cli.demo.kinds import KINDS
+from vaulytica.cli.demo.receiver import DemoReceiver, Route
+from vaulytica.cli.demo.stand_ins import Webhook
+from vaulytica.cli.demo.targets import Target
 from vaulytica.config import WebhookConfig
 from vaulytica.events import Event
 from vaulytica.outbox.delivery import Counts
@@ -86,8 +87,8 @@ def shown(monkeypatch, capsys):
 
     def run(*kinds, schemes=("none",)):
         monkeypatch.setattr(app, "_prepare_process", lambda: None)
-        monkeypatch.setattr(demo_formats, "SCHEMES", schemes)
-        monkeypatch.setattr(demo_formats, "BUSY_WITH", "nobody")
+        monkeypatch.setattr(formats, "SCHEMES", schemes)
+        monkeypatch.setattr(formats, "BUSY_WITH", "nobody")
         for kind in set(KINDS) - set(kinds):
             monkeypatch.delitem(KINDS, kind)
         code = app.run(["demo", "--formats", "--json"])

@@ -8,7 +8,7 @@ import pty
 import pytest
 
 from support.signing import secret_of
-from vaulytica.cli.references import secret
+from vaulytica.cli.credentials.references import secret
 from vaulytica.errors import WebhookConfigError
 from vaulytica.receiving import verify
 from vaulytica.receiving.receiver import Answer, Receiver

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vaulytica.cli.decode import milliseconds
-from vaulytica.cli.demo_kinds import KINDS
+from vaulytica.cli.demo.decode import milliseconds
+from vaulytica.cli.demo.kinds import KINDS
 from vaulytica.receiving.receiver import Receiver
 
 CLOUDTRAIL = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail_s3_exfiltration.ndjson"

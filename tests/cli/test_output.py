@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vaulytica.cli.output import masked_target, visible
+from vaulytica.cli.output.printing import masked_target, visible
 
 
 def test_what_is_shown():

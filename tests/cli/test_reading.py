@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaulytica.cli.reading import chunks
+from vaulytica.cli.input.reading import chunks
 from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Line
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from support.docs.pages import Block, all_pages
-from vaulytica.cli.schema import config_schema
+from vaulytica.cli.config_files.schema import config_schema
 
 VALIDATOR = jsonschema.Draft202012Validator(config_schema())
 CONFIGS = [

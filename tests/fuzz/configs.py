@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from fuzz.taking import Taking
-from vaulytica.cli.given import config_of
-from vaulytica.cli.options import DestinationOptions
+from vaulytica.cli.options.destination import DestinationOptions
+from vaulytica.cli.options.given import config_of
 from vaulytica.errors import WebhookConfigError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="vaulytica-fuzz-"))

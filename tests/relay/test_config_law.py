@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from support.configs import CONFIGS
-from vaulytica.cli.relay_config import checked_relay, read_relay
+from vaulytica.cli.config_files.relay import checked_relay, read_relay
 from vaulytica.errors import WebhookConfigError
 from vaulytica.relay.relay import Relay
 

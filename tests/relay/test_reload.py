@@ -6,7 +6,7 @@ import signal
 import time
 
 from support.relay import wait_until
-from vaulytica.cli.relay_config import checked_relay
+from vaulytica.cli.config_files.relay import checked_relay
 
 BATCH = {"format": "json", "batch": {"as": "ndjson", "max_events": 20}, "concurrency": 2}
 

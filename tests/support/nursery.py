@@ -68,9 +68,9 @@ def _child(order: dict[str, Any]) -> None:
 def _serve() -> None:
     import uvloop  # noqa: F401 - what the relay imports when it runs
 
+    import vaulytica.cli.config_files.relay
     import vaulytica.cli.outbox.audit
     import vaulytica.cli.outbox.move
-    import vaulytica.cli.relay_config
     import vaulytica.outbox.sqlite.aio
     import vaulytica.relay.relay
     import vaulytica.sending  # noqa: F401

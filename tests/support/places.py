@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from vaulytica.cli.demo_kinds import KINDS
+from vaulytica.cli.demo.kinds import KINDS
 from vaulytica.receiving.destinations.strict import Note, What
 from vaulytica.receiving.receiver import Answer, Lost, Received, Receiver
 

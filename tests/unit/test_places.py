@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaulytica.cli.places import Places
+from vaulytica.cli.input.places import Places
 
 LINES = st.lists(st.integers(1, 10**12), max_size=8)
 STRETCH = st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 9), st.integers(0, 5) | LINES)

@@ -1,4 +1,4 @@
-"""The command line: one file per command. `main` is its entry."""
+"""The command line: one file or package per command, and what they share in packages. `main` is its entry."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from vaulytica.cli import show_version
-from vaulytica.cli.output import error_line
+from vaulytica.cli.output.printing import error_line
 from vaulytica.errors import WebhookConfigError, WebhookError
 
 NOT_ALL, WRONG_USAGE = 1, 2

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.cli.groups import grouped
-from vaulytica.cli.options import DestinationOptions
-from vaulytica.cli.output import json_line, line, stdout_console, visible
+from vaulytica.cli.options.destination import DestinationOptions
+from vaulytica.cli.options.groups import grouped
+from vaulytica.cli.output.printing import json_line, line, stdout_console, visible
 
 if TYPE_CHECKING:
     from vaulytica.delivery.check import CheckReport

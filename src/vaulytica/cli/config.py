@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vaulytica.cli.output import line
+from vaulytica.cli.output.printing import line
 
 app = typer.Typer(help="Check a relay's config, or print its JSON Schema.", rich_markup_mode=None)
 
@@ -25,7 +25,7 @@ def check(
     ] = False,
 ) -> int:
     """Say all that is wrong with a config file, by line and column; exit code 2 if anything is."""
-    from vaulytica.cli.relay_config import checked_relay
+    from vaulytica.cli.config_files.relay import checked_relay
 
     config, problems = checked_relay(file, elsewhere=elsewhere)
     for problem in problems:
@@ -42,7 +42,7 @@ def schema() -> int:
     """Print the JSON Schema of config files, for editors."""
     import json
 
-    from vaulytica.cli.schema import config_schema
+    from vaulytica.cli.config_files.schema import config_schema
 
     line(json.dumps(config_schema(), indent=2))
     return 0

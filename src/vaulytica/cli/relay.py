@@ -41,7 +41,7 @@ def relay(
 ) -> int:
     """Run the relay, until SIGTERM or Ctrl-C. SIGHUP reads the config again."""
     try:
-        from vaulytica.cli.relay_config import read_relay
+        from vaulytica.cli.config_files.relay import read_relay
         from vaulytica.relay.intake.settings import LineSettings
         from vaulytica.relay.logs import make_log
         from vaulytica.relay.relay import Relay

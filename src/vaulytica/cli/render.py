@@ -9,9 +9,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import typer
 
-from vaulytica.cli.groups import grouped
-from vaulytica.cli.options import DestinationOptions
-from vaulytica.cli.output import MASK, json_line, line, masked_headers, masked_target, pretty_body
+from vaulytica.cli.options.destination import DestinationOptions
+from vaulytica.cli.options.groups import grouped
+from vaulytica.cli.output.printing import (
+    MASK,
+    json_line,
+    line,
+    masked_headers,
+    masked_target,
+    pretty_body,
+)
 from vaulytica.errors import WebhookEventError
 
 if TYPE_CHECKING:
@@ -38,7 +45,7 @@ def render(
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each request.")] = False,
 ) -> int:
     """Show the request for FILE's first event; send nothing."""
-    from vaulytica.cli.mapping import make_mapping
+    from vaulytica.cli.input.mapping import make_mapping
     from vaulytica.config import WebhookRetryConfig
     from vaulytica.delivery.request import Response
     from vaulytica.sender import WebhookSender
@@ -59,8 +66,8 @@ def render(
 
 def _first_event(file: str | None, mapping: Any) -> Any:
     from vaulytica.cli.examples import example_file
-    from vaulytica.cli.feed import open_inputs
-    from vaulytica.cli.reading import chunks
+    from vaulytica.cli.input.read_ahead import open_inputs
+    from vaulytica.cli.input.reading import chunks
 
     with ExitStack() as stack:
         inputs = [("the example", example_file())] if file is None else open_inputs([file], stack)

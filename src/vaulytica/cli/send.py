@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vaulytica.cli.groups import grouped
-from vaulytica.cli.options import DestinationOptions
-from vaulytica.cli.out_file import out_file
-from vaulytica.cli.output import error_line, json_line, line
-from vaulytica.cli.reading import MAX_LINE_BYTES
+from vaulytica.cli.input.reading import MAX_LINE_BYTES
+from vaulytica.cli.options.destination import DestinationOptions
+from vaulytica.cli.options.groups import grouped
+from vaulytica.cli.output.out_file import out_file
+from vaulytica.cli.output.printing import error_line, json_line, line
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
-    from vaulytica.cli.reading import Chunk
-    from vaulytica.cli.tally import Tally
+    from vaulytica.cli.input.reading import Chunk
+    from vaulytica.cli.output.tally import Tally
     from vaulytica.config import WebhookConfig
     from vaulytica.lines import Entries, Lines
     from vaulytica.streams import AsyncStream
@@ -54,10 +54,10 @@ def send(
     json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
 ) -> int:
     """Send events: NDJSON, a JSON array, or JSON objects."""
-    from vaulytica.cli.feed import Turns, fed, open_inputs
-    from vaulytica.cli.mapping import make_mapping
-    from vaulytica.cli.reading import chunks
-    from vaulytica.cli.tally import Tally
+    from vaulytica.cli.input.mapping import make_mapping
+    from vaulytica.cli.input.read_ahead import Turns, fed, open_inputs
+    from vaulytica.cli.input.reading import chunks
+    from vaulytica.cli.output.tally import Tally
 
     names = files or ["-"]
     if not files and sys.stdin is not None and sys.stdin.isatty():
@@ -118,7 +118,7 @@ async def _shown(
     tally: Tally, stream: AsyncStream
 ) -> AsyncIterator[Callable[[AsyncStream], object]]:
     """Progress after each batch, and twice a second: in an outage there are no batches to tell of."""
-    from vaulytica.cli.progress import progress
+    from vaulytica.cli.output.progress import progress
 
     async def tick() -> None:
         while True:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import to_builtins
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.options import Json, Where
 from vaulytica.cli.outbox.status import table
-from vaulytica.cli.output import json_line, line
+from vaulytica.cli.output.printing import json_line, line
 
 
 @grouped

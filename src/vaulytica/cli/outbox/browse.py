@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.moments import moment
 from vaulytica.cli.outbox.options import Json, Where, WhichInState, some
-from vaulytica.cli.output import json_line, line, stdout_console, visible
+from vaulytica.cli.output.printing import json_line, line, stdout_console, visible
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter, Kept
 from vaulytica.outbox.states import State

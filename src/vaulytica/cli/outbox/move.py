@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.options import Json, Where, Which, WhichInState, some
-from vaulytica.cli.output import error_line, json_line, line
+from vaulytica.cli.output.printing import error_line, json_line, line
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox.delivery import Filter
 from vaulytica.outbox.states import PENDING, State, Step

@@ -132,8 +132,8 @@ class WhichInState(Which):
 
 def _named_by(path: Path) -> str:
     """The outbox that a relay's config names; what else is in it may be wrong, or have no secrets here."""
-    from vaulytica.cli.document import Document
-    from vaulytica.cli.references import dereferenced
+    from vaulytica.cli.config_files.document import Document
+    from vaulytica.cli.credentials.references import dereferenced
 
     document = Document(path)
     given = document.parsed.get("outbox")

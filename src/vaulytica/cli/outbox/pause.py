@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.options import Where, check_known
-from vaulytica.cli.output import line
+from vaulytica.cli.output.printing import line
 
 Names = Annotated[list[str], typer.Argument(metavar="DESTINATION", show_default=False)]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import to_builtins
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.options import Json, Where, some
 from vaulytica.cli.outbox.status import table
-from vaulytica.cli.output import json_line, line
+from vaulytica.cli.output.printing import json_line, line
 
 if TYPE_CHECKING:
     from vaulytica.outbox.sqlite.recover import Recovered

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import to_builtins
 
-from vaulytica.cli.groups import grouped
+from vaulytica.cli.options.groups import grouped
 from vaulytica.cli.outbox.moments import moment, span
 from vaulytica.cli.outbox.options import Json, Where
-from vaulytica.cli.output import json_line, line, stdout_console, visible
+from vaulytica.cli.output.printing import json_line, line, stdout_console, visible
 from vaulytica.outbox.delivery import Counts
 
 COLUMNS = ("accepted", "delivered", "dead", "pending", "dropped", "purged")

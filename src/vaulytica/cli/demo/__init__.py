@@ -18,9 +18,9 @@ def demo(
 ) -> int:
     """Run a relay, kill it in the middle, and show that each event arrives all the same."""
     if formats:
-        from vaulytica.cli.demo_formats import demo_formats
+        from vaulytica.cli.demo.formats import demo_formats
 
         return demo_formats(as_json=json)
-    from vaulytica.cli.demo_relay import demo_relay
+    from vaulytica.cli.demo.relay import demo_relay
 
     return demo_relay(as_json=json)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vaulytica.errors import WebhookError
 
 if TYPE_CHECKING:
-    from vaulytica.cli.demo_targets import Target
+    from vaulytica.cli.demo.targets import Target
     from vaulytica.events import Event
     from vaulytica.outbox.delivery import Counts
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vaulytica.cli.counterpart import Counterpart, note_lines
-from vaulytica.cli.out_file import OutFile, out_file
-from vaulytica.cli.output import (
+from vaulytica.cli.credentials.references import file_of, secret
+from vaulytica.cli.output.out_file import OutFile, out_file
+from vaulytica.cli.output.printing import (
     error_line,
     json_line,
     line,
@@ -22,7 +22,7 @@ from vaulytica.cli.output import (
     masked_target,
     pretty_body,
 )
-from vaulytica.cli.references import file_of, secret
+from vaulytica.cli.receive.counterpart import Counterpart, note_lines
 from vaulytica.errors import WebhookConfigError, WebhookError
 
 if TYPE_CHECKING:

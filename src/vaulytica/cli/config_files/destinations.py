@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.cli.auth_mappings import NAMES, resolved
-from vaulytica.cli.document import Document, Key
-from vaulytica.cli.faults import Complain, named, no_such, of
-from vaulytica.cli.references import (
+from vaulytica.cli.config_files.document import Document, Key
+from vaulytica.cli.config_files.faults import Complain, named, no_such, of
+from vaulytica.cli.config_files.stand_ins import stand_in
+from vaulytica.cli.credentials.mappings import NAMES, resolved
+from vaulytica.cli.credentials.references import (
     AbsentError,
     dereferenced,
     header_value,
     referred_or_none,
     secret,
 )
-from vaulytica.cli.stand_ins import stand_in
 from vaulytica.errors import WebhookConfigError, did_you_mean
 
 if TYPE_CHECKING:

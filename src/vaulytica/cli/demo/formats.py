@@ -11,10 +11,10 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from vaulytica.cli.output import error_line, json_line, line, stdout_console
+from vaulytica.cli.output.printing import error_line, json_line, line, stdout_console
 
 if TYPE_CHECKING:
-    from vaulytica.cli.demo_receiver import DemoReceiver, Route
+    from vaulytica.cli.demo.receiver import DemoReceiver, Route
     from vaulytica.events import Event
 
 SCHEMES = (
@@ -25,7 +25,7 @@ BUSY_WITH = "none"  # the scheme whose destinations are busy at first, where the
 
 def demo_formats(*, as_json: bool) -> int:
     """Send example events through every format and seven auth schemes."""
-    from vaulytica.cli.demo_receiver import DemoReceiver
+    from vaulytica.cli.demo.receiver import DemoReceiver
     from vaulytica.cli.examples import example_events
     from vaulytica.events import Event
 
@@ -72,7 +72,7 @@ class Row:
 
 
 async def _run_all(receiver: DemoReceiver, events: list[Event]) -> list[Row]:
-    from vaulytica.cli.demo_kinds import KINDS
+    from vaulytica.cli.demo.kinds import KINDS
 
     rows: list[Row] = []
     for format in KINDS:

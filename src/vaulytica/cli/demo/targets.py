@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.cli.demo_kinds import KINDS
+from vaulytica.cli.demo.kinds import KINDS
 from vaulytica.receiving.receiver import Receiver
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vaulytica.cli.decode import READERS, Reader
-from vaulytica.cli.demo_stand_ins import Search, Webhook
+from vaulytica.cli.demo.decode import READERS, Reader
+from vaulytica.cli.demo.stand_ins import Search, Webhook
 from vaulytica.receiving.destinations.datadog_logs import DatadogLogs
 from vaulytica.receiving.destinations.splunk_hec import SplunkHec
 from vaulytica.receiving.destinations.strict import StrictDestination, json_answer

@@ -12,8 +12,8 @@ from typing import Any
 
 from vaulytica.auth import SCHEMES
 from vaulytica.auth.oauth2.grants import CLIENT_AUTHS
-from vaulytica.cli.auth_mappings import NAMES
-from vaulytica.cli.schema_words import WORDS
+from vaulytica.cli.config_files.schema_words import WORDS
+from vaulytica.cli.credentials.mappings import NAMES
 from vaulytica.config import WebhookAuth, WebhookAuthType, WebhookFormat
 from vaulytica.config.auth import ALIASES, AUTH_NEEDS, AUTH_SETTINGS
 from vaulytica.config.format_names import FORMAT_ALIASES, INNER_NAMES

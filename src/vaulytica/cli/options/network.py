@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from vaulytica.cli.auth_options import option
+from vaulytica.cli.options.auth import option
 
 
 @dataclass(kw_only=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from vaulytica.cli.auth import merged_auth, option_name
-from vaulytica.cli.auth_mappings import NAMES, made_of
-from vaulytica.cli.auth_options import AuthOptions
-from vaulytica.cli.references import dereferenced, header_value, secret
+from vaulytica.cli.credentials.auth import merged_auth, option_name
+from vaulytica.cli.credentials.mappings import NAMES, made_of
+from vaulytica.cli.credentials.references import dereferenced, header_value, secret
+from vaulytica.cli.options.auth import AuthOptions
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
-    from vaulytica.cli.options import DestinationOptions
+    from vaulytica.cli.options.destination import DestinationOptions
     from vaulytica.config import WebhookConfig
 
 # Options and the settings they stand for, where the config has them: at its top, or in a part of it.
@@ -65,7 +65,7 @@ _TOP = {
 
 def config_of(options: DestinationOptions, default_url: str | None = None) -> WebhookConfig:
     """The config that the options make, over what the config file says."""
-    from vaulytica.cli.config_file import read_destination
+    from vaulytica.cli.config_files.destinations import read_destination
 
     if options.config is None:
         if options.to is not None:
@@ -192,7 +192,7 @@ def _format_options(options: DestinationOptions) -> dict[str, Any]:
 
 def _is_wrong_by_itself(settings: Mapping[str, Any], message: str) -> bool:
     """Whether a file's settings are wrong in that way without any options, too."""
-    from vaulytica.cli.options import DestinationOptions
+    from vaulytica.cli.options.destination import DestinationOptions
 
     try:
         _over(settings, DestinationOptions())

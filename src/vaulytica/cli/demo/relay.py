@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaulytica.cli.demo_process import DemoRelay
-from vaulytica.cli.demo_targets import Row, Target, targets
-from vaulytica.cli.output import error_line, json_line, line, stdout_console
+from vaulytica.cli.demo.process import DemoRelay
+from vaulytica.cli.demo.targets import Row, Target, targets
+from vaulytica.cli.output.printing import error_line, json_line, line, stdout_console
 from vaulytica.errors import WebhookError
 
 if TYPE_CHECKING:

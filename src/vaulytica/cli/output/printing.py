@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from vaulytica.cli.references import is_secret_header
+from vaulytica.cli.credentials.references import is_secret_header
 from vaulytica.errors import WebhookError, one_line
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vaulytica.errors import WebhookConfigError
 
 if TYPE_CHECKING:
-    from vaulytica.cli.document import Document, Key
+    from vaulytica.cli.config_files.document import Document, Key
 
 Complain = Callable[[tuple["Key", ...], str], None]
 """Told what is wrong, by the keys that lead to the setting; whoever reads on leaves it out."""

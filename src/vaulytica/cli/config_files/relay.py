@@ -9,13 +9,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vaulytica.cli.auth import merged_auth, unused
-from vaulytica.cli.config_file import DestinationReader, known_settings, refuse_other_than_text
-from vaulytica.cli.document import Document, Key
-from vaulytica.cli.faults import Faults, named, of, refused
-from vaulytica.cli.kinds import wrong_kinds
-from vaulytica.cli.references import AbsentError, dereferenced, secret
-from vaulytica.cli.stand_ins import is_about, stand_in
+from vaulytica.cli.config_files.destinations import (
+    DestinationReader,
+    known_settings,
+    refuse_other_than_text,
+)
+from vaulytica.cli.config_files.document import Document, Key
+from vaulytica.cli.config_files.faults import Faults, named, of, refused
+from vaulytica.cli.config_files.kinds import wrong_kinds
+from vaulytica.cli.config_files.stand_ins import is_about, stand_in
+from vaulytica.cli.credentials.auth import merged_auth, unused
+from vaulytica.cli.credentials.references import AbsentError, dereferenced, secret
 from vaulytica.config import WebhookAuth
 from vaulytica.config.settings import model_at, models_in, names_of, secret_fields
 from vaulytica.errors import WebhookConfigError

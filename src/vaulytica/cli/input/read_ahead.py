@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from vaulytica.cli.reading import BLOCK, Chunk, Inputs
+from vaulytica.cli.input.reading import BLOCK, Chunk, Inputs
 from vaulytica.errors import WebhookConfigError
 
 _AHEAD = 512 * 1024  # bytes of input; what is read beyond that waits to be taken
@@ -71,7 +71,7 @@ def _is_in_memory(stream: BufferedReader) -> bool:
 
 
 async def fed(chunks: Iterator[Chunk], are_at_hand: Callable[[], bool]) -> AsyncIterator[Chunk]:
-    """The chunks: read here as long as they are at hand, and from then on by a `Feed`.
+    """The chunks: read here as long as they are at hand, and from then on by a `ReadAhead`.
 
     Two threads that take turns cost 5 to 10 % more of the processor's time than one.
     """
@@ -81,11 +81,11 @@ async def fed(chunks: Iterator[Chunk], are_at_hand: Callable[[], bool]) -> Async
         yield chunk
         if not chunk.entries:  # so nobody else has had a turn
             await asyncio.sleep(0)
-    async for chunk in Feed(chunks):
+    async for chunk in ReadAhead(chunks):
         yield chunk
 
 
-class Feed:
+class ReadAhead:
     """Reads in a thread of its own. Iterate for chunks, each as soon as it is read; the reader goes no further ahead than `ahead` bytes.
 
     What the two sides share stands under one lock, and a waiter is left only while there is nothing

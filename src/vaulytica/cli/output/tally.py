@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vaulytica.cli.out_file import OutFile
-from vaulytica.cli.places import Places
+from vaulytica.cli.input.places import Places
+from vaulytica.cli.output.out_file import OutFile
 from vaulytica.delivery.batching import Item
 from vaulytica.delivery.outcome import Delivered, ReasonKind, Result
 from vaulytica.delivery.report import KEPT, Counts, Report

@@ -58,7 +58,7 @@ class Document:
         node = self._tree()
         if node is None:
             return self._searched(keys)
-        from vaulytica.cli.yaml_tree import child, place_of
+        from vaulytica.cli.config_files.yaml_tree import child, place_of
 
         found = node.start_mark
         for key in keys:
@@ -87,7 +87,7 @@ class Document:
     def _tree(self) -> yaml.Node | None:
         """Of JSON only when it is asked for: JSON is YAML, but for tabs."""
         if self.path.suffix.lower() == ".json" and not self._is_composed:
-            from vaulytica.cli.yaml_tree import Unreadable, composed
+            from vaulytica.cli.config_files.yaml_tree import Unreadable, composed
 
             self._is_composed = True
             try:
@@ -150,7 +150,7 @@ class Document:
         return parsed
 
     def _yaml(self) -> Any:
-        from vaulytica.cli.yaml_tree import Unreadable, composed, said_by
+        from vaulytica.cli.config_files.yaml_tree import Unreadable, composed, said_by
 
         try:
             self._node = composed(self.text)
@@ -162,8 +162,8 @@ class Document:
             raise self._unreadable(str(error), error.place) from None
 
     def _refuse_twice(self, node: yaml.Node) -> None:
-        from vaulytica.cli.faults import refused
-        from vaulytica.cli.yaml_tree import twice
+        from vaulytica.cli.config_files.faults import refused
+        from vaulytica.cli.config_files.yaml_tree import twice
 
         lines = [
             self.line(

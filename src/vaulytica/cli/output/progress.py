@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vaulytica.cli.tally import Tally
+from vaulytica.cli.output.tally import Tally
 from vaulytica.streams import AsyncStream
 
 _SPAN = 3.0  # seconds over which the rate is taken

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import Any
 
-from vaulytica.cli.mapping import MapError
-from vaulytica.cli.values import Stream, Values
+from vaulytica.cli.input.mapping import MapError
+from vaulytica.cli.input.values import Stream, Values
 from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Entries, Lines, decode, decode_values
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from vaulytica.cli.demo_kinds import KINDS, Kind
+from vaulytica.cli.demo.kinds import KINDS, Kind
 from vaulytica.errors import SignatureError
 from vaulytica.receiving.destinations.strict import StrictDestination, json_answer
 from vaulytica.receiving.receiver import Answer, Received, Receiver

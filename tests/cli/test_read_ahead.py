@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from vaulytica.cli.feed import Feed, Turns, fed, open_inputs
-from vaulytica.cli.reading import Chunk
+from vaulytica.cli.input.read_ahead import ReadAhead, Turns, fed, open_inputs
+from vaulytica.cli.input.reading import Chunk
 
 
 def one(n: int) -> Chunk:
     return Chunk("f", n, [n], None, 1)
 
 
-async def next_of(feed: Feed):
-    return await asyncio.wait_for(anext(feed, None), 60)
+async def next_of(ahead: ReadAhead):
+    return await asyncio.wait_for(anext(ahead, None), 60)
 
 
-def test_the_feed_ends_whenever_its_reader_does():
+def test_it_ends_whenever_its_reader_does():
     async def take_all(count: int) -> int:
         taken = 0
-        async for _ in Feed((one(n) for n in range(count)), 4):
+        async for _ in ReadAhead((one(n) for n in range(count)), 4):
             taken += 1
             await asyncio.sleep(0)
         return taken
@@ -39,7 +39,7 @@ def test_the_feed_ends_whenever_its_reader_does():
 
 
 @pytest.mark.parametrize(("size", "most"), [(1, 4), (3, 1), (100, 1)])
-def test_the_feed_reads_only_so_far_ahead(size, most):
+def test_it_reads_only_so_far_ahead(size, most):
     read = []
 
     def endless():
@@ -48,11 +48,11 @@ def test_the_feed_reads_only_so_far_ahead(size, most):
             yield Chunk("f", n, [n], None, size)
 
     async def main() -> None:
-        feed = Feed(endless(), 4)
+        ahead = ReadAhead(endless(), 4)
         for n in range(50):
-            assert (await next_of(feed)).entries == [n]
+            assert (await next_of(ahead)).entries == [n]
             assert len(read) <= n + 1 + most + 1  # and one that waits for room
-        assert await next_of(feed) is None
+        assert await next_of(ahead) is None
 
     asyncio.run(main())
 
@@ -68,13 +68,13 @@ def test_no_reader_and_no_waiter_miss_each_other():
             yield one(n)
 
     async def take_all(count: int, seed: int) -> list[int]:
-        feed = Feed(reluctant(count, seed), 3)
+        ahead = ReadAhead(reluctant(count, seed), 3)
         taken = []
-        async for chunk in feed:
+        async for chunk in ahead:
             taken += chunk.entries
             for _ in range(seed % 4):
                 await asyncio.sleep(0)
-        assert await anext(feed, None) is None  # as often as one asks
+        assert await anext(ahead, None) is None  # as often as one asks
         return taken
 
     async def main() -> None:
@@ -98,26 +98,26 @@ def test_a_waiter_that_was_cancelled_loses_nothing():
         yield one(1)
 
     async def main() -> None:
-        feed = Feed(late(), 4)
+        ahead = ReadAhead(late(), 4)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(feed), 0.01)
+            await asyncio.wait_for(anext(ahead), 0.01)
         more.set()
-        assert await next_of(feed) == one(1)
-        assert await next_of(feed) is None
+        assert await next_of(ahead) == one(1)
+        assert await next_of(ahead) is None
 
     asyncio.run(main())
 
 
-def test_what_the_feed_raises():
+def test_what_broke_the_reading_is_raised():
     def broken():
         yield one(1)
         raise ZeroDivisionError
 
     async def main() -> None:
-        feed = Feed(broken(), 4)
-        assert await anext(feed)
+        ahead = ReadAhead(broken(), 4)
+        assert await anext(ahead)
         with pytest.raises(ZeroDivisionError):
-            await anext(feed)
+            await anext(ahead)
 
     asyncio.run(main())
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from vaulytica.cli.auth_options import AuthOptions, option
-from vaulytica.cli.network_options import NetworkOptions
-from vaulytica.cli.references import file_of
+from vaulytica.cli.credentials.references import file_of
+from vaulytica.cli.options.auth import AuthOptions, option
+from vaulytica.cli.options.network import NetworkOptions
 
 if TYPE_CHECKING:
     from vaulytica.config import WebhookConfig
@@ -114,7 +114,7 @@ class DestinationOptions(NetworkOptions, AuthOptions, _Place):
 
     def webhook_config(self, *, default_url: str | None = None) -> WebhookConfig:
         """The config these options make, over what the config file says."""
-        from vaulytica.cli.given import config_of
+        from vaulytica.cli.options.given import config_of
 
         return config_of(self, default_url)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaulytica.cli.references import header_value, secret
+from vaulytica.cli.credentials.references import header_value, secret
 from vaulytica.errors import WebhookConfigError
 
 _PLACE = re.compile(r"\{\w+\}", re.ASCII)
