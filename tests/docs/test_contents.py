@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -20,6 +20,8 @@ from vaulytica.integrations.webhook import (
     WebhookError,
     WebhookRetryConfig,
 )
+
+PACKAGE = ROOT / "src" / "vaulytica"
 
 # Blocks that no program can check, each with its reason. A new one has to be put here on purpose.
 ILLUSTRATIONS = {
@@ -54,6 +56,24 @@ def test_the_floors_are_those_that_import_linter_holds() -> None:
     assert [set(re.findall(r"\w+", row)) for row in rows] == [
         set(re.findall(r"\w+", layer)) for layer in layers
     ]
+
+
+def test_the_picture_of_the_floors_shows_imports_that_there_are() -> None:
+    picture = read("docs/ARCHITECTURE.md").partition("flowchart TD\n")[2].partition("```")[0]
+    arrows = re.findall(r"(\w+)(?:\[\w+\])? --> (\w+)", picture)
+
+    assert len(arrows) == picture.count("-->") > 20
+    assert [arrow for arrow in arrows if not any(map(imported(arrow[1]), sources(arrow[0])))] == []
+
+
+def sources(floor: str) -> list[str]:
+    """The code of a floor, which is a package or a module."""
+    found = [PACKAGE / f"{floor}.py", *(PACKAGE / floor).rglob("*.py")]
+    return [path.read_text() for path in found if path.exists()]
+
+
+def imported(floor: str) -> Callable[[str], object]:
+    return re.compile(rf"^ *from vaulytica\.{floor}\b", re.MULTILINE).search
 
 
 def test_every_decision_is_listed() -> None:
