@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from support.relay import DOWN, post, wait_until
+from support.relay import DOWN, post, post_lines, wait_until
 
 
 def test_refuse_is_429_and_said(relay):
@@ -69,6 +69,22 @@ def test_drop_makes_room_though_all_is_claimed_and_no_more_than_it_must(relay, s
     # What was under way is not what has been dropped.
     assert a.taken == dict.fromkeys([*old[:-5], *new], 1)
     assert one.said("claims ran out") == []
+
+
+def test_drop_spares_of_what_comes_only_what_is_on_its_way(relay, sink):
+    a, go = hanging(sink)
+    settings = {"url": a.url, "timeout": 60, "batch": {"max_events": 1}, "concurrency": 4}
+    one = relay({"a": settings}, full={"events": 200, "then": "drop"})
+    severities = ("debug", "info", "warning", "error", "critical")
+    events = [(f"{severity}-{n}", severity) for severity in severities for n in range(100)]
+    assert post_lines(one, events)[0] == 202
+    wait_until(lambda: one.counts()["a"].pending == 200, "it is not more than there is room for")
+    go.set()
+    one.wait_delivered()
+    taken = {severity: sum(id.startswith(severity) for id in a.taken) for severity in severities}
+    under_way = 200 - taken["critical"] - taken["error"]
+    assert taken["critical"] == 100
+    assert under_way <= 3 * 4, "what is less severe, but had begun; one of each delivery stays"
 
 
 def test_drop_weighs_what_comes_in_with_all_the_rest(relay, sink):

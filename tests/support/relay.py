@@ -259,9 +259,16 @@ def post(
     one: RelayProcess, ids: Iterable[str], severity: str = "info", **headers: str
 ) -> tuple[int, Any, str | None]:
     """Post events of these ids as lines; status, body and Retry-After of the answer."""
+    return post_lines(one, [(id, severity) for id in ids], **headers)
+
+
+def post_lines(
+    one: RelayProcess, events: Iterable[tuple[str, str]], **headers: str
+) -> tuple[int, Any, str | None]:
+    """The same of ids and severities."""
     lines = "".join(
         json.dumps({"type": "t", "id": id, "severity": severity, "data": {"id": id}}) + "\n"
-        for id in ids
+        for id, severity in events
     )
     connection = http.client.HTTPConnection(one.url.removeprefix("http://"), timeout=20)
     connection.request(

@@ -73,12 +73,11 @@ class RelayLane:
         self._writer = Writer(outbox, self._written, watch.not_written)
         self._held_bytes = 0
         self._changed = Signal()
+        self.claiming = asyncio.Lock()  # who holds it knows that nothing is being claimed
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0  # tasks that have not asked for their turn yet
         self._ending = Ending()
         self.ended = asyncio.Event()
-
-    # --- What others tell it.
 
     def wake(self) -> None:
         """Something was put for it."""
@@ -208,16 +207,17 @@ class RelayLane:
             self._budget.wake_when_free(self._changed.set)
             return inf
         free = min(self.slots.width - len(self._tasks), int(self.lane.pace.limit) or 1)
-        is_busy = bool(self._tasks) and not self._ending.is_draining
-        found = await self._claims.take(now, free, is_busy=is_busy)
-        if isinstance(found, float):
-            if may_end and self._ending.is_over(now, found):
-                return await self._claims.left(now)
-            return found
-        errands, verdicts = self._work.begin(found, self._clock, self._rng)
-        self._ready += errands
-        self._write(verdicts)
-        return 0.0
+        async with self.claiming:
+            is_busy = bool(self._tasks) and not self._ending.is_draining
+            found = await self._claims.take(now, free, is_busy=is_busy)
+            if not isinstance(found, float):
+                errands, verdicts = self._work.begin(found, self._clock, self._rng)
+                self._ready += errands
+                self._write(verdicts)
+                return 0.0
+        if may_end and self._ending.is_over(now, found):
+            return await self._claims.left(now)
+        return found
 
     def _retreat(self) -> None:
         """Put back what was claimed and is not under way."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.budget import Budget
@@ -119,10 +120,14 @@ class Lanes:
         if deliveries:
             await self._outbox.extend(deliveries, LEASE)
 
-    def give_way(self) -> dict[int, int]:
-        """See `RelayLane.give_way`; of all lanes."""
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[dict[int, int]]:
+        """All lanes have given way, see `RelayLane.give_way`; and meanwhile none of them claims anything."""
         lanes = (*self.current.values(), *self._ending)
-        return {id: count for lane in lanes for id, count in lane.give_way().items()}
+        async with AsyncExitStack() as stack:
+            for lane in lanes:
+                await stack.enter_async_context(lane.claiming)
+            yield {id: count for lane in lanes for id, count in lane.give_way().items()}
 
     # --- The end.
 

@@ -70,7 +70,7 @@ class Relay:
         self.room = Room(
             self.config.full,
             self.outbox.shed,
-            give_way=self.lanes.give_way,
+            standing=self.lanes.standing,
             full=self._watch.full,
             dropped=self._watch.dropped,
         )

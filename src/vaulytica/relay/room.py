@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Protocol
 
 from vaulytica.errors import OutboxError
@@ -33,7 +33,7 @@ class Shed(Protocol):
 class Room:
     """Knows from time to time what is in the outbox, and adds up what has come since.
 
-    `give_way` has the lanes put back what is not under way, and tells what is. `full` hears when it begins
+    In `standing` the lanes have put back what is not under way, and take nothing; it tells what is. `full` hears when it begins
     to refuse, and `dropped` how many were dropped, and why.
     """
 
@@ -42,12 +42,14 @@ class Room:
         settings: FullSettings,
         shed: Shed,
         *,
-        give_way: Callable[[], Mapping[int, int]] = dict,
+        standing: Callable[[], AbstractAsyncContextManager[Mapping[int, int]]] = lambda: (
+            nullcontext({})
+        ),
         full: Callable[[str], object] = lambda why: None,  # noqa: ARG005 - nobody listens
         dropped: Callable[[Mapping[str, int], str], object] = lambda events, why: None,  # noqa: ARG005
     ) -> None:
         self.settings = settings
-        self._shed, self._give_way = shed, give_way
+        self._shed, self._standing = shed, standing
         self._full, self._dropped = full, dropped
         self._pending = self._bytes = 0
         self._shedding = asyncio.Lock()
@@ -114,9 +116,7 @@ class Room:
             most -= most // _SPARE
         gone: Counter[str] = Counter()
         with suppress(OutboxError):  # what has come is kept all the same; the next makes room
-            while some := await self._shed(
-                events=most, size=self.settings.size, begun=self._give_way()
-            ):
+            while some := await self._shed_some(most):
                 gone.update(some)
         count = gone.total()
         if self._pending:
@@ -124,3 +124,7 @@ class Room:
         self._pending = max(0, self._pending - count)
         if count:
             self._dropped(gone, why)
+
+    async def _shed_some(self, most: int | None) -> Mapping[str, int]:
+        async with self._standing() as begun:
+            return await self._shed(events=most, size=self.settings.size, begun=begun)
