@@ -110,6 +110,10 @@ class OutboxInUseError(OutboxError):
     """Another relay owns the outbox, or another program has held its lock for too long."""
 
 
+class IdempotencyConflictError(OutboxError):
+    """An idempotency key was used again, for something else than the first time; that is not kept."""
+
+
 class SignatureProblem(StrEnum):
     """Why a request that was received is not taken."""
 

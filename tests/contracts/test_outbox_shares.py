@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.outbox import everything, ids_in, parcel
+from vaulytica.errors import IdempotencyConflictError
 from vaulytica.outbox.delivery import Mark, Once, Share
 
 TWO = [Share(parcel("a", "c"), ("siem",)), Share(parcel("b"), ("other", "siem"), "key")]
@@ -24,10 +25,20 @@ def test_shares_go_their_ways(outbox: Any) -> None:
 
 def test_all_shares_of_one_key_are_kept_once(outbox: Any) -> None:
     first = outbox.put_shares(TWO, IDS, once=Once("k", "digest"))
-    again = outbox.put_shares([Share(parcel("x"), ("third",))], ("x",), once=Once("k", "other"))
+    again = outbox.put_shares(
+        [Share(parcel("x"), ("third",))], ("x",), once=Once("k", "digest"), mark=Mark("tail:1", "1")
+    )
     assert (first.ids, first.repeated) == (IDS, False)
-    assert (again.ids, again.repeated, again.digest) == (IDS, True, "digest")
-    assert "third" not in outbox.counts()
+    assert (again.ids, again.repeated) == (IDS, True)
+    assert ("third" in outbox.counts(), outbox.marks()) == (False, {"tail:1": "1"})
+
+
+def test_a_key_with_another_digest_keeps_nothing_and_moves_no_mark(outbox: Any) -> None:
+    outbox.put_shares(TWO, IDS, once=Once("k", "digest"), mark=Mark("tail:1", "100"))
+    before = outbox.counts()
+    with pytest.raises(IdempotencyConflictError, match="the idempotency key 'k' was used before"):
+        outbox.put_shares(TWO, IDS, once=Once("k", "other"), mark=Mark("tail:1", "200"))
+    assert (outbox.counts(), outbox.marks()) == (before, {"tail:1": "100"})
 
 
 def test_a_mark_is_kept_with_the_events(outbox: Any, reopen: Any) -> None:
@@ -49,13 +60,15 @@ def test_a_mark_moves_only_if_the_events_are_kept(outbox: Any) -> None:
     )
     other.commit()
     with pytest.raises(Exception, match="fault"):
-        outbox.put_shares(TWO, IDS, once=Once("k"), mark=Mark("tail:1", "200"))
+        outbox.put_shares(TWO, IDS, once=Once("k", "digest"), mark=Mark("tail:1", "200"))
     assert outbox.marks() == {"tail:1": "100"}
     assert list(everything(outbox)) == []
     other.execute("DROP TRIGGER fault")
     other.commit()
     other.close()
-    assert not outbox.put_shares(TWO, IDS, once=Once("k"), mark=Mark("tail:1", "200")).repeated
+    assert not outbox.put_shares(
+        TWO, IDS, once=Once("k", "digest"), mark=Mark("tail:1", "200")
+    ).repeated
     assert outbox.marks() == {"tail:1": "200"}
 
 
@@ -63,7 +76,7 @@ def test_the_same_for_asyncio(outbox: Any) -> None:
     async def main() -> None:
         one, two = await asyncio.gather(
             *[
-                outbox.aio.put_shares(TWO, IDS, once=Once("k"), mark=Mark("s", "1"))
+                outbox.aio.put_shares(TWO, IDS, once=Once("k", "digest"), mark=Mark("s", "1"))
                 for _ in range(2)
             ]
         )

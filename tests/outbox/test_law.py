@@ -59,8 +59,9 @@ class Law(RuleBasedStateMachine):
     def put(self, count: int, to: list[str], key: str | None, again: bool) -> None:
         ids = [f"e{self.number + n}" for n in range(count)]
         self.number += count
+        events = parcel(*ids)
         for repeated in (False, True)[: 1 + again]:
-            receipt = self.outbox.put(parcel(*ids), to, key=key, idempotency_key=ids[0])
+            receipt = self.outbox.put(events, to, key=key, idempotency_key=ids[0])
             assert (receipt.repeated, list(receipt.ids)) == (repeated, ids)
         self.where |= {(name, id): "pending" for name in to for id in ids}
 

@@ -12,7 +12,7 @@ import pytest
 from support.damage import PAGE, Whole, fill, flip, lines_of, noise
 from support.heart import refusal
 from support.outbox import NEVER, everything, ids_in, parcel, the_law
-from vaulytica.errors import OutboxDamagedError, OutboxError
+from vaulytica.errors import IdempotencyConflictError, OutboxDamagedError, OutboxError
 from vaulytica.outbox.delivery import Once, ack
 from vaulytica.outbox.sqlite import SqliteOutbox
 from vaulytica.outbox.sqlite import recover as package
@@ -98,7 +98,8 @@ def test_a_whole_file_comes_out_as_it_was(whole: Whole, old: Path) -> None:
         )  # fmt: skip
     with SqliteOutbox(old.with_name("new.db")) as new:
         assert new.marks() == {"file": "7"}
-        assert new.put_shares((), (), once=Once("K")).digest == "digest"
+        assert new.put_shares((), (), once=Once("K", "digest")).ids == ("k",)
+        refusal(IdempotencyConflictError, lambda: new.put_shares((), (), once=Once("K", "other")))
         new.put(parcel("more"), ["one"])
         assert max(one.id for one in everything(new)) > highest
 

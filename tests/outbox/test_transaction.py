@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from support.outbox import ids_in, parcel, the_law
-from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.errors import IdempotencyConflictError, OutboxError, WebhookConfigError
 from vaulytica.outbox.sqlite import SqliteOutbox
 
 
@@ -72,11 +73,37 @@ def test_rows_of_another_shape_do_no_harm(outbox: SqliteOutbox, own: sqlite3.Con
     own.row_factory = lambda cursor, row: dict(
         zip([d[0] for d in cursor.description], row, strict=True)
     )
-    with own:
-        outbox.put(parcel("e"), ["siem"], connection=own, key="k", idempotency_key="K")
-    with own:
-        assert outbox.put(parcel("x"), ["siem"], connection=own, idempotency_key="K").ids == ("e",)
+    events = parcel("e")
+    for repeated in (False, True):
+        with own:
+            receipt = outbox.put(events, ["siem"], connection=own, key="k", idempotency_key="K")
+        assert (receipt.ids, receipt.repeated) == (("e",), repeated)
     assert ids_in(*outbox.claim("siem")) == ["e"]
+
+
+def test_a_key_used_again_leaves_the_transaction_to_the_caller(
+    outbox: SqliteOutbox, own: sqlite3.Connection, path: Path
+) -> None:
+    outbox.put(parcel("e"), ["siem"], idempotency_key="K")
+    with own:
+        own.execute("INSERT INTO users VALUES ('a')")
+        with pytest.raises(IdempotencyConflictError, match="'K' was used before"):
+            outbox.put(parcel("f"), ["other"], connection=own, idempotency_key="K")
+        outbox.put(parcel("g"), ["siem"], connection=own)
+    assert (users(path), list(outbox.counts())) == (["a"], ["siem"])
+    assert ids_in(*outbox.claim("siem")) == ["e", "g"]
+
+
+def test_a_key_is_used_when_its_transaction_is_committed(
+    outbox: SqliteOutbox, own: sqlite3.Connection
+) -> None:
+    """Until then nobody else writes; and what is rolled back has used nothing."""
+    for end, ids in ((own.rollback, ["f"]), (own.commit, ["e"])):
+        outbox.put(parcel("e"), ["siem"], connection=own, idempotency_key=f"K{ids}")
+        end()
+        with suppress(IdempotencyConflictError):
+            outbox.put(parcel("f"), ["siem"], idempotency_key=f"K{ids}")
+        assert ids_in(*outbox.claim("siem")) == ids
 
 
 def test_without_a_transaction_it_would_not_be_whole(outbox: SqliteOutbox, path: Path) -> None:

@@ -65,3 +65,18 @@ def test_not_ready_from_the_start_on_a_disk_that_is_too_small(relay, tmp_path):
         assert not ready(one)
         one.wait_for("events cannot be kept")
         one.stop()
+
+
+def test_a_client_that_uses_a_key_for_two_bodies_says_nothing_of_the_disk(relay):
+    one = relay({"a": DOWN})
+    key = {"Idempotency-Key": "k-1"}
+    assert post(one, ["e-1"], **key)[0] == 202
+    status, body, again = post(one, ["e-2"], **key)
+    assert (status, again) == (422, None)
+    assert "used for another body" in body["error"]
+    assert post(one, ["e-1"], **key)[0] == 202
+    assert ready(one)
+    assert one.metric("vaulytica_refused_events_total", reason="disk") == 0
+    assert one.said("events cannot be kept") == []
+    assert one.metric("vaulytica_accepted_events_total", "a") == 1
+    one.stop()

@@ -66,7 +66,7 @@ class Intake:
         kept = await self.outbox.aio.put_shares(
             [Share(parcel, ("siem",))], parcel.ids, once=once, mark=mark
         )
-        return Receipt(kept.ids, kept.repeated, digest=kept.digest)
+        return Receipt(kept.ids, kept.repeated)
 
     async def marks(self, prefix: str) -> dict[str, str]:
         return await self.outbox.aio.marks(prefix)

@@ -16,7 +16,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from vaulytica.errors import WebhookConfigError, WebhookError, WebhookEventError
+from vaulytica.errors import (
+    IdempotencyConflictError,
+    WebhookConfigError,
+    WebhookError,
+    WebhookEventError,
+)
 from vaulytica.outbox import check_url, open_outbox
 from vaulytica.urls import is_cleartext
 
@@ -178,7 +183,7 @@ class OutboxShipper:
                 self._outbox = open_outbox(self._url)
             events = [json.loads(line) for line in lines]
             self._outbox.put(events, self._destinations, idempotency_key=f"log:{key}")
-        except WebhookEventError as error:
+        except (WebhookEventError, IdempotencyConflictError) as error:
             raise Refused(str(error)) from None
         except WebhookError as error:
             raise NotNow(str(error)) from None

@@ -98,10 +98,10 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Once(msgspec.Struct, frozen=True):
-    """What is put under this `key` is kept once. `digest`: of what was asked, to tell one use of it from another."""
+    """What is put under this `key` is kept once. `digest`: of what was asked; with another one the key is refused."""
 
     key: str
-    digest: str = ""
+    digest: str
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -112,14 +112,10 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The ids of events that are kept. `repeated`: they were kept before, under the same idempotency key.
-
-    `digest`: of what was asked then.
-    """
+    """The ids of events that are kept. `repeated`: they were kept before, under the same idempotency key."""
 
     ids: Sequence[str]
     repeated: bool = False
-    digest: str = ""
 
 
 class Counts(msgspec.Struct, kw_only=True):

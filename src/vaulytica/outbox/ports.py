@@ -38,7 +38,12 @@ class Outbox(Protocol):
         idempotency_key: str | None = None,
         connection: Any = None,
     ) -> Receipt:
-        """Keep events for each destination. Those of one `key` are claimed one at a time, in order."""
+        """Keep events for each destination. Those of one `key` are claimed one at a time, in order.
+
+        With an `idempotency_key` they are kept once: the same put gets the receipt of then. Used again for
+        other events, destinations or another `key`, it raises `IdempotencyConflictError`. Ids and
+        timestamps that the caller did not give do not count.
+        """
 
     def put_shares(
         self,
@@ -48,7 +53,10 @@ class Outbox(Protocol):
         once: Once | None = None,
         mark: Mark | None = None,
     ) -> Receipt:
-        """Keep all of them in one step, or nothing. `ids` are told, and again if it was kept before."""
+        """Keep all of them in one step, or nothing. `ids` are told, and again if it was kept before.
+
+        Raises `IdempotencyConflictError` if `once` is a key that was used with another digest.
+        """
 
     def marks(self, prefix: str = "") -> dict[str, str]:
         """The position of each source whose name begins with the prefix."""

@@ -23,14 +23,13 @@ Entry = Event | Line
 class Receipt(msgspec.Struct, frozen=True):
     """What was accepted is on disk. `ids`: of the events, in the order they were given.
 
-    `repeated`: they were accepted before, under the same idempotency key; `ids` and `digest` are those of then.
+    `repeated`: they were accepted before, under the same idempotency key; `ids` are those of then.
     `unwanted`: how many of them no destination wants; these are counted, and not kept.
     """
 
     ids: Sequence[str]
     repeated: bool = False
     unwanted: int = 0
-    digest: str = ""
 
 
 class Full(OutboxError):
@@ -55,10 +54,11 @@ class Accept(Protocol):
     ) -> Receipt:
         """Return when they are on disk. Many calls at a time share a write, so wait in many tasks.
 
-        `once`: a key seen in the last day gets the receipt of then (`repeated`), whatever the entries
-        are now. `mark`: how far their source is read with them, in the same transaction, also where there
-        are no entries. Raises `Full` (say 429 or 503, with Retry-After), or `OutboxError` where the
-        disk fails (503); after both nothing of the call is accepted, and it may be made again.
+        `once`: a key seen in the last day, with the same digest, gets the receipt of then (`repeated`).
+        `mark`: how far their source is read with them, in the same transaction, also where there are no
+        entries. Raises `Full` (say 429 or 503, with Retry-After), or `OutboxError` where the disk fails
+        (503), after which the call may be made again; or `IdempotencyConflictError` where the digest is
+        another (422), for good. After all of them nothing of the call is accepted.
         """
 
     async def turn(self) -> None:

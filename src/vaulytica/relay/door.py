@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from vaulytica.errors import OutboxError
+from vaulytica.errors import IdempotencyConflictError, OutboxError
 from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
@@ -68,6 +68,8 @@ class Door:
             return Receipt(ids, unwanted=unwanted)
         try:
             kept = await self._outbox.put_shares(shares, ids, once=once, mark=mark)
+        except IdempotencyConflictError:  # the client's fault, not the disk's
+            raise
         except OutboxError as error:
             self.refused["disk"] += len(entries)
             self._keeping.failed(error)
@@ -77,7 +79,7 @@ class Door:
             self.accepted += len(entries)
             self.unwanted += unwanted
             await self.room.kept(events, size)
-        return Receipt(kept.ids, kept.repeated, unwanted, kept.digest)
+        return Receipt(kept.ids, kept.repeated, unwanted)
 
     def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], Sequence[str], int]:
         """The events by where they go, the ids of all, and how many of them go anywhere."""

@@ -38,6 +38,10 @@ class Op(Generic[T]):
         """Keep what is to be told when the transaction is over."""
         self._result, self.error = result, None
 
+    def fail(self, error: OutboxError) -> None:
+        """Keep why it alone is not done, while all others are."""
+        self.error = error
+
     def result(self) -> T:
         """What came of it."""
         if self.error is not None:

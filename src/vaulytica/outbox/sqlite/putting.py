@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from vaulytica.errors import IdempotencyConflictError
 from vaulytica.outbox.delivery import Mark, Once, Receipt, Share
 from vaulytica.outbox.sqlite.checksum import checksum
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
 
+_SHOWN = 64  # characters of a key
 _MOST_EVENTS, _MOST_BYTES = 1000, 1024 * 1024  # of a batch that is put together here
 
 
@@ -43,11 +45,12 @@ def put_all(session: Session, puts: Sequence[Put]) -> None:
     """Keep them all, in order, those that share destinations and severity together."""
     together: dict[object, list[Share]] = {}
     for put in puts:
+        shares = put.shares if _is_new(session, put) else ()
+        if put.error is not None:
+            continue
         if put.mark is not None:
             session.execute("mark", source=put.mark.source, position=put.mark.position)
-        if not _is_new(session, put):
-            continue
-        for share in put.shares:
+        for share in shares:
             if len(share.parcel):
                 alike = (share.destinations, share.parcel.severity)
                 together.setdefault(alike if share.key is None else id(share), []).append(share)
@@ -68,13 +71,25 @@ def _is_new(session: Session, put: Put) -> bool:
         now = session.now()
         found = session.execute("idempotent", key=once.key, now=now).fetchone()
         if found is not None:
-            put.succeed(Receipt(tuple(found[0].splitlines()), repeated=True, digest=found[1]))
+            ids, digest = found
+            if digest in (once.digest, ""):  # versions that kept none took it for the same
+                put.succeed(Receipt(tuple(ids.splitlines()), repeated=True))
+            else:
+                put.fail(_conflict(once.key))
             return False
         expires = now + round(put.remember * 1000)
-        ids = "\n".join(put.ids)
-        session.execute("remember_key", key=once.key, ids=ids, digest=once.digest, expires=expires)
+        kept = "\n".join(put.ids)
+        session.execute("remember_key", key=once.key, ids=kept, digest=once.digest, expires=expires)
     put.succeed(Receipt(put.ids))
     return True
+
+
+def _conflict(key: str) -> IdempotencyConflictError:
+    shown = key if len(key) <= _SHOWN else f"{key[: _SHOWN - 1]}…"
+    return IdempotencyConflictError(
+        f"the idempotency key {shown!r} was used before, for other events, destinations or order; nothing "
+        "of this put is kept: give what was given then, or use a key of its own"
+    )
 
 
 def _cut(shares: list[Share]) -> list[list[Share]]:

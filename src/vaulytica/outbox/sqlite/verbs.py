@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.asked import asked
 from vaulytica.outbox.delivery import (
     Audit,
     Counts,
@@ -52,12 +52,8 @@ class Verbs:
         idempotency_key: str | None = None,
     ) -> Put:
         """Keep events for each destination; what returns is on disk. See `Outbox.put`."""
-        if isinstance(destinations, str) or not destinations:
-            raise WebhookConfigError("put needs a list of the destinations' names, one at least")
-        parcel = events if isinstance(events, Parcel) else Parcel.of(events)
-        share = Share(parcel, tuple(dict.fromkeys(destinations)), key)
-        once = None if idempotency_key is None else Once(idempotency_key)
-        return self.put_shares((share,), parcel.ids, once=once)
+        share, once = asked(events, destinations, key=key, idempotency_key=idempotency_key)
+        return self.put_shares((share,), share.parcel.ids, once=once)
 
     def put_shares(
         self,

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from vaulytica.errors import OutboxError
+from vaulytica.errors import IdempotencyConflictError, OutboxError
 from vaulytica.lines import together
 from vaulytica.outbox.delivery import Once
 from vaulytica.relay.accept import Accept, Entry, Full, Receipt, Stopping
@@ -112,22 +112,21 @@ class EventsHandler:
         if not entries:
             return Receipt(())
         try:
-            receipt = await self._accept(entries, once=once)
+            return await self._accept(entries, once=once)
         except Full as full:
             seconds = max(1, round(full.retry_after))
             status = 503 if isinstance(full, Stopping) else 429
             raise Refusal(status, str(full), headers=[(b"retry-after", b"%d" % seconds)]) from None
+        except IdempotencyConflictError:
+            raise Refusal(
+                422, "this Idempotency-Key was used for another body; use each for one request"
+            ) from None
         except OutboxError:  # which the door has said
             raise Refusal(
                 503,
                 "the relay cannot keep events now; its log says why",
                 headers=[(b"retry-after", b"%d" % _RETRY)],
             ) from None
-        if once is not None and receipt.repeated and receipt.digest != once.digest:
-            raise Refusal(
-                422, "this Idempotency-Key was used for another body; use each for one request"
-            )
-        return receipt
 
 
 def _digest(body: bytes, headers: dict[bytes, bytes]) -> str:
