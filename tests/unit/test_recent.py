@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaulytica.lines import Lines, decode, encode
-from vaulytica.outbox.work import read_body
+from vaulytica.outbox.load import read_body
 from vaulytica.relay.recent import Recent
 
 

@@ -11,7 +11,7 @@ import asyncio
 from contextlib import suppress
 
 from vaulytica.lines import Entries, Lines
-from vaulytica.outbox.work import read_body
+from vaulytica.outbox.load import read_body
 
 MOST_BYTES = 8 * 1024 * 1024  # of bodies; the lines of them take about three times as much
 _END = 256  # bytes that tell most bodies apart: the id of the last event is in them
