@@ -128,6 +128,36 @@ def test_another_file_is_refused(outbox: SqliteOutbox, tmp_path: Path) -> None:
     memory.close()
 
 
+def test_a_connection_that_gives_texts_as_bytes(
+    outbox: SqliteOutbox, own: sqlite3.Connection, path: Path
+) -> None:
+    own.text_factory = bytes
+    what = parcel("e")
+    for _ in range(2):  # the second time what was remembered is read
+        with own:
+            receipt = outbox.put(what, ["siem"], connection=own, idempotency_key="K")
+        assert (receipt.ids, own.text_factory) == (("e",), bytes)
+    assert ids_in(*outbox.claim("siem")) == ["e"]
+
+
+@pytest.mark.parametrize(
+    "name", ["bad name", "", "a/b", "ä", "x" * 101, "https://a.example/path", "https://", 7, "a\n"]
+)
+def test_a_name_that_nobody_could_deliver_to(outbox: SqliteOutbox, name: str) -> None:
+    with pytest.raises(WebhookConfigError, match=r"put: .* name is"):
+        outbox.put(parcel("e"), ["siem", name])
+    assert outbox.counts() == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["siem", "a.b-c_D9", "https://siem.example.com", "http://[::1]:8088", "http://127.0.0.1:1"],
+)
+def test_a_name_of_a_config_and_a_sender_s_own(outbox: SqliteOutbox, name: str) -> None:
+    outbox.put(parcel("e"), [name])
+    assert outbox.counts()[name].pending == 1
+
+
 def test_a_fork_may_use_it(path: Path, tmp_path: Path) -> None:
     """In a program of its own, as a test runner has threads."""
     import subprocess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import sqlite3
 import zlib
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.intake import Intake, intake
+from support.intake import TOKEN, Intake, intake
 from support.outbox import the_law
 from vaulytica.errors import OutboxError
 from vaulytica.relay.accept import Full, Stopping
@@ -219,6 +220,24 @@ def test_a_failure_of_ours_is_no_traceback(
 
 
 # --- Idempotency.
+
+
+@pytest.mark.parametrize(("second", "status"), [("k-2", 400), ("k-1", 202)])
+def test_a_request_has_one_key(relay_in: Intake, second: str, status: int) -> None:
+    body = json.dumps(EVENT).encode()
+    with relay_in.connect() as connection:
+        connection.sendall(
+            b"POST /v1/events HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n"
+            b"Idempotency-Key: k-1\r\nIdempotency-Key: %s\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (TOKEN.encode(), second.encode(), len(body), body)
+        )
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        said = json.loads(answer.read())
+    assert answer.status == status
+    assert len(relay_in.kept()) == (status == 202)
+    if status == 400:
+        assert said["error"] == "there are several Idempotency-Key; a request has one"
 
 
 def test_a_retry_is_no_second_event(relay_in: Intake) -> None:

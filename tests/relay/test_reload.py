@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import urllib.request
 
 from support.relay import wait_until
 from vaulytica.cli.config_files.relay import checked_relay
@@ -117,3 +118,18 @@ def test_a_reload_says_all_that_is_wrong_in_the_words_of_the_check(relay, sink):
     one.put(ids(10), ["a"])
     one.wait_delivered()
     assert not one.said("reloaded")
+
+
+def test_a_reload_tells_where_it_listens_now(relay, sink):
+    a = sink()
+    one = relay({"a": {"url": a.url, **BATCH}})
+    changed(one, b={"url": a.url, **BATCH})
+    one.signal(signal.SIGHUP)
+    assert "listening" not in one.wait_for("reloaded"), "it listens where it did"
+    since = len(one.lines)
+    one.write({**one.config, "metrics": {"listen": "127.0.0.1:0"}})
+    one.signal(signal.SIGHUP)
+    intake, pages = one.wait_for("reloaded", since)["listening"]
+    assert intake == one.url
+    with urllib.request.urlopen(f"{pages}/healthz", timeout=20) as answer:
+        assert answer.status == 200

@@ -20,7 +20,8 @@ _OF_FILES = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), 
 _QUOTED = re.compile("'([^']*)'")
 
 
-Seconds = Annotated[float, Field(allow_inf_nan=False)]
+SECONDS = "seconds"  # what numbers that are marked so count
+Seconds = Annotated[float, Field(allow_inf_nan=False), SECONDS]
 
 
 class Settings(BaseModel):

@@ -16,6 +16,7 @@ from vaulytica.events import SOURCE, Event, Severity, parse_timestamp
 from vaulytica.jsonvalues import canonical_json
 from vaulytica.lines import Line
 from vaulytica.outbox.delivery import Once, Share
+from vaulytica.outbox.names import why_not_put
 from vaulytica.outbox.parcel import Entry, Parcel
 
 _UUID7 = re.compile(r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -37,6 +38,9 @@ def asked(
     """See `Outbox.put`; for all outboxes, so that a key means the same in each of them."""
     if isinstance(destinations, str) or not destinations:
         raise WebhookConfigError("put needs a list of the destinations' names, one at least")
+    for name in destinations:
+        if why := why_not_put(name):
+            raise WebhookConfigError(f"put: {why}")
     if idempotency_key is None:
         parcel = events if isinstance(events, Parcel) else Parcel.of(events)
         return Share(parcel, tuple(dict.fromkeys(destinations)), key), None

@@ -78,9 +78,14 @@ class Load:
         entries = self._read(body, round(self.now * 1000))
         if len(entries) == count:
             return entries
+        what = (
+            f"holds {len(entries)} events where there should be {count}"
+            if delivery.body
+            else "was altered on the disk: its checksum does not fit, and nothing of it is sent"
+        )
         error = WebhookEventError(
-            f"delivery {delivery.id} holds {len(entries)} events where there should be {count}; "
-            "see vaulytica outbox audit"
+            f"delivery {delivery.id} {what}; `vaulytica outbox audit` says more, "
+            "`vaulytica outbox recover` saves what can be read"
         )
         return Entries([error] * count)
 

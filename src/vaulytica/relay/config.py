@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +20,7 @@ from vaulytica.errors import WebhookConfigError
 from vaulytica.events import Severity
 from vaulytica.expressions import checked_expression
 from vaulytica.outbox import check_url
+from vaulytica.outbox.names import why_no_name
 from vaulytica.relay.intake.settings import IntakeSettings
 from vaulytica.relay.listen import Listen, are_one
 from vaulytica.relay.sizes import Size
@@ -156,13 +156,3 @@ class RelayConfig(Settings):
                 "give it another, or leave it out to have the pages on the intake's"
             )
         return self
-
-
-def why_no_name(name: str) -> str | None:
-    """What is wrong with a destination's name, if anything is."""
-    if NAME.fullmatch(name):
-        return None
-    return "a destination's name is letters, digits, '-', '_' and '.', up to 100"
-
-
-NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)

@@ -153,6 +153,7 @@ class Relay:
         """Read the config; if it is wrong, go on as before."""
         notify(*reloading())
         self._seen = self._stamp()
+        listened = self.inlets.urls
         try:
             config = self._read(self.config)
             await self.inlets.apply(config)
@@ -167,7 +168,10 @@ class Relay:
             self.room.settings = config.full
             self._store.keep(_retention(config.retention))
             self.config = config
-            self._log.info("reloaded", **{what: names for what, names in done.items() if names})
+            moved = {} if self.inlets.urls == listened else {"listening": self.inlets.urls}
+            self._log.info(
+                "reloaded", **{what: names for what, names in done.items() if names}, **moved
+            )
         notify(READY)
 
     async def _end(self) -> None:

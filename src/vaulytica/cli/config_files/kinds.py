@@ -6,14 +6,20 @@ an editor that goes by the schema refuses it, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, BeforeValidator
 
-from vaulytica.config.settings import models_in
+from vaulytica.config.settings import SECONDS, models_in
 
 Keys = tuple[str | int, ...]
+
+_TRUTHS = ("true", "false", "yes", "no", "on", "off")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|[smhdw])", re.IGNORECASE | re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def wrong_kinds(model: type[BaseModel], settings: Mapping[str, Any]) -> list[tuple[Keys, str]]:
@@ -40,13 +46,26 @@ def _wrong(annotation: Any, metadata: list[Any], value: object) -> str | None:
     if reads_more:
         return None
     kinds = {leaf for leaf in leaves if isinstance(leaf, type)} - {type(None)}
-    hint = ", without quotes" if isinstance(value, str) else ""
     if kinds == {bool} and not isinstance(value, bool):
+        hint = ", without quotes" if str(value).lower() in _TRUTHS else ""
         return f"must be true or false{hint}"
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kinds and kinds <= {int, float} and not is_number:
-        return f"must be a number{hint}"
+        return f"must be a number{_as_number(value, is_seconds=SECONDS in leaves)}"
     return None
+
+
+def _as_number(value: object, *, is_seconds: bool) -> str:
+    """How to write it, to go on with: it may be in quotes, or have a unit."""
+    of = " of seconds" if is_seconds else ""
+    if not isinstance(value, str):
+        return of
+    if _NUMBER.fullmatch(value):
+        return f"{of}, without quotes"
+    found = _SPAN.fullmatch(value)
+    if is_seconds and found is not None:
+        return f"{of}; {value} is {float(found[1]) * _UNITS[found[2].lower()]:.15g}"
+    return f"{of}, such as 30"
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

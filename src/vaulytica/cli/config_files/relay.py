@@ -23,7 +23,8 @@ from vaulytica.cli.credentials.references import AbsentError, dereferenced, secr
 from vaulytica.config import WebhookAuth
 from vaulytica.config.settings import model_at, models_in, names_of, secret_fields
 from vaulytica.errors import WebhookConfigError
-from vaulytica.relay.config import DestinationSettings, RelayConfig, why_no_name
+from vaulytica.outbox.names import why_no_name
+from vaulytica.relay.config import DestinationSettings, RelayConfig
 from vaulytica.relay.preflight import why_not
 
 _FIRST = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)*")

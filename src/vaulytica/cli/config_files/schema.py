@@ -21,7 +21,8 @@ from vaulytica.config.settings import secret_fields
 from vaulytica.events import Severity
 from vaulytica.formats import FORMATS
 from vaulytica.outbox import OUTBOXES
-from vaulytica.relay.config import NAME, RelayConfig
+from vaulytica.outbox.names import NAME
+from vaulytica.relay.config import RelayConfig
 from vaulytica.secrets import PROVIDERS
 from vaulytica.urls import CREDENTIAL_WORDS
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -79,6 +81,17 @@ def _is_frozen(path: Path) -> bool:
         f"outbox {path}: its folder is read-only for this user, and what was written last stands in its "
         f"log; make a copy elsewhere: vaulytica outbox recover --outbox sqlite://{path} --into FILE"
     )
+
+
+@contextmanager
+def plain_rows(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have a caller's own connection give tuples and texts, whatever it gives its owner."""
+    shape, texts = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, str
+    try:
+        yield
+    finally:
+        connection.row_factory, connection.text_factory = shape, texts
 
 
 def is_of_file(connection: sqlite3.Connection, path: Path) -> bool:

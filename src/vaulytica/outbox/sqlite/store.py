@@ -15,7 +15,7 @@ from vaulytica.outbox.delivery import Receipt, Retention
 from vaulytica.outbox.parcel import Entry, Parcel
 from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
-from vaulytica.outbox.sqlite.connection import connect, is_of_file, path_of
+from vaulytica.outbox.sqlite.connection import connect, is_of_file, path_of, plain_rows
 from vaulytica.outbox.sqlite.errors import explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
 from vaulytica.outbox.sqlite.place import why_unusable
@@ -161,17 +161,11 @@ class SqliteOutbox:
             return self.do(op)
         if not connection.in_transaction and _is_autocommit(connection):
             raise WebhookConfigError("put: the connection is in no transaction; begin one first")
-        shape, connection.row_factory = connection.row_factory, None
-        try:
-            with explaining(self.path):
-                if not is_of_file(connection, self.path):
-                    raise WebhookConfigError(
-                        f"put: the connection is to another file than {self.path}"
-                    )
-                self._refuse_if_nearly_full()
-                put_all(self._session(connection), [op])
-        finally:
-            connection.row_factory = shape
+        with plain_rows(connection), explaining(self.path):
+            if not is_of_file(connection, self.path):
+                raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
+            self._refuse_if_nearly_full()
+            put_all(self._session(connection), [op])
         return op.result()
 
     put_shares = _done(Verbs.put_shares)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -64,7 +64,7 @@ class EventsHandler:
         headers = dict(scope["headers"])
         holder = self._holder(headers)
         read = kind_of(headers)
-        key = _idempotency_key(headers, holder)
+        key = _idempotency_key(scope["headers"], holder)
         async with AsyncExitStack() as held:
             body = await self._body(headers, receive, held)
             if not body.strip() and b"ce-specversion" not in headers:
@@ -137,12 +137,14 @@ def _digest(body: bytes, headers: dict[bytes, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _idempotency_key(headers: dict[bytes, bytes], holder: str) -> str:
+def _idempotency_key(headers: Iterable[tuple[bytes, bytes]], holder: str) -> str:
     """The client's key, made one of its own, as another client may use the same; empty if there is none."""
-    key = headers.get(b"idempotency-key")
-    if key is None:
+    keys = {value.strip() for name, value in headers if name == b"idempotency-key"}
+    if not keys:
         return ""
-    text = key.decode("latin-1").strip()
+    if len(keys) > 1:
+        raise Refusal(400, "there are several Idempotency-Key; a request has one")
+    text = keys.pop().decode("latin-1")
     if not _KEY.fullmatch(text):
         raise Refusal(400, "Idempotency-Key must be 1 to 255 visible ASCII characters")
     return f"{holder}:{text}"
