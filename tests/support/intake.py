@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,8 @@ class Intake:
         self._wanted = port
         self.settings = settings
         self.outbox = open_outbox(f"sqlite://{path}/outbox.db")
-        self.guard = Guard(settings.limits)
+        self.answers: Counter[int] = Counter()
+        self.guard = Guard(settings.limits, self.answered)
         self.failing: Exception | None = None
         self._ready = threading.Event()
 
@@ -74,6 +76,9 @@ class Intake:
     async def turn(self) -> None:
         pass
 
+    def answered(self, status: int, client: str | None = None) -> None:
+        self.answers[status] += 1
+
     async def forget(self, sources: Sequence[str]) -> None:
         await self.outbox.aio.forget(sources)
 
@@ -87,7 +92,7 @@ class Intake:
         self.socket = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.socket.getsockname()[1]
         config = uvicorn.Config(
-            App(routes(self.settings, self)),
+            App(routes(self.settings, self), self.answered),
             http=self.guard.protocol,
             lifespan="off",
             ws="none",

@@ -64,6 +64,9 @@ class Accept(Protocol):
     async def turn(self) -> None:
         """Wait a moment while more has come than is being delivered: for sources that can wait to be read."""
 
+    def answered(self, status: int, client: str | None = None) -> None:
+        """A request over HTTP was answered so; it is counted. `client`: its address, if it has one."""
+
     async def marks(self, prefix: str) -> dict[str, str]:
         """How far each source was read whose name begins with the prefix."""
 

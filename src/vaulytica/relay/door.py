@@ -11,6 +11,7 @@ from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
+from vaulytica.relay.answers import Answers
 from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.recent import Recent
 from vaulytica.relay.room import Room
@@ -31,7 +32,9 @@ class Door:
         outbox: AsyncOutbox,
         router: Router,
         room: Room,
+        *,
         keeping: Keeping,
+        answers: Answers,
         recent: Recent | None = None,
     ) -> None:
         self._outbox = outbox
@@ -40,6 +43,7 @@ class Door:
         self.room, self._keeping = room, keeping
         self.accepted = self.unwanted = 0
         self.refused = Counter(full=0, disk=0)  # by why
+        self.answers = answers
         self._closed: str | None = None
 
     def close(self, why: str) -> None:
@@ -106,6 +110,10 @@ class Door:
     async def turn(self) -> None:
         """See `Accept`."""
         await self._recent.turn()
+
+    def answered(self, status: int, client: str | None = None) -> None:
+        """See `Accept`."""
+        self.answers.add(status, client)
 
     async def marks(self, prefix: str) -> dict[str, str]:
         """See `Accept`."""

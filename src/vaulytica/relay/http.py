@@ -17,10 +17,14 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class App:
-    """The application; `routes` may be exchanged while it runs."""
+    """The application; `routes` may be exchanged while it runs. `missed` hears 404, for what is none of them."""
 
-    def __init__(self, routes: Mapping[str, Handler]) -> None:
-        self.routes = dict(routes)
+    def __init__(
+        self,
+        routes: Mapping[str, Handler],
+        missed: Callable[[int], object] = lambda status: None,  # noqa: ARG005 - nobody listens
+    ) -> None:
+        self.routes, self._missed = dict(routes), missed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
@@ -28,6 +32,7 @@ class App:
             return
         handler = self.routes.get(scope["path"])
         if handler is None:
+            self._missed(404)
             await respond(send, 404, b'{"error":"there is nothing here"}\n')
         else:
             await handler(scope, receive, send)

@@ -21,8 +21,8 @@ class Inlets:
     def __init__(self, accept: Accept, pages: Mapping[str, Handler], watch: Watch) -> None:
         self._accept, self._pages = accept, pages
         self.sources = Tending(accept, watch)
-        self._intake, self._metrics = App({}), App(pages)
-        self._guard = Guard(IntakeLimits())
+        self._intake, self._metrics = App({}, accept.answered), App(pages)
+        self._guard = Guard(IntakeLimits(), accept.answered)
         self._servers: dict[str, Server] = {}  # by what they are for
 
     @property

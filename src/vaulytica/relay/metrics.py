@@ -44,10 +44,11 @@ class Snapshot:
         totals: Mapping[str, int],
         failing: int,
         refused: Mapping[str, int],
+        answers: Mapping[int, int],
     ) -> None:
         self.counts, self.lanes, self.bytes, self.totals = counts, lanes, bytes, totals
         self.failing = failing  # sources
-        self.refused = refused
+        self.refused, self.answers = refused, answers
 
 
 class Metrics:
@@ -123,6 +124,14 @@ class _Collected:
         for reason, count in self._snapshot.refused.items():
             refused.add_metric([reason], count)
         yield refused
+        answers = CounterMetricFamily(
+            "vaulytica_intake_requests",
+            "Requests over HTTP for the intake, by the status of their answer.",
+            labels=["code"],
+        )
+        for status, count in self._snapshot.answers.items():
+            answers.add_metric([str(status)], count)
+        yield answers
 
     def _of_outbox(self) -> Iterator[Metric]:
         counts = self._snapshot.counts

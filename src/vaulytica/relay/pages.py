@@ -44,6 +44,7 @@ class Pages:
             totals=totals,
             failing=len(relay.inlets.sources.failing),
             refused=door.refused,
+            answers=door.answers.by_status,
         )
         await respond(send, 200, self._metrics.exposition(snapshot), CONTENT_TYPE)
 

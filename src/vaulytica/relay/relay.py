@@ -16,6 +16,7 @@ from contextlib import suppress
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Retention
+from vaulytica.relay.answers import Answers
 from vaulytica.relay.config import RelayConfig, RetentionSettings
 from vaulytica.relay.door import Door
 from vaulytica.relay.inlets import Inlets
@@ -75,10 +76,11 @@ class Relay:
             dropped=self._watch.dropped,
         )
         self._keeping = Keeping(self.outbox, self._watch)
+        router, answers = Router(self.config.destinations), Answers(log)
         self.door = Door(
-            self.outbox, Router(self.config.destinations), self.room, self._keeping, recent
+            self.outbox, router, self.room, keeping=self._keeping, answers=answers, recent=recent
         )
-        self._upkeep = Upkeep(self.outbox, self.lanes, self.room, self._keeping, self._watch)
+        self._upkeep = Upkeep(self.outbox, self.lanes, self.door, self._keeping, self._watch)
         pages = Pages(self, self._metrics).routes()
         self.inlets = Inlets(self.door, pages, self._watch)
 
@@ -188,6 +190,7 @@ class Relay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.inlets.stop()
         self._watch.say_dropped(at_last=True)
+        self.door.answers.say(at_last=True)
         if has_begun:
             with suppress(OutboxError):
                 counts = await self.outbox.counts()

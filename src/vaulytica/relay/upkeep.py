@@ -11,10 +11,10 @@ from typing import Any
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.claims import LEASE
+from vaulytica.relay.door import Door
 from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.lanes import Lanes
 from vaulytica.relay.notify import ALIVE, notify, watchdog_every
-from vaulytica.relay.room import Room
 from vaulytica.relay.watch import Watch
 
 _LOOK_EVERY, _LOOK_COST = 2.0, 0.005  # seconds; and the most of the time that may be spent so
@@ -26,9 +26,10 @@ class Upkeep:
     """Tasks that run until they are cancelled."""
 
     def __init__(
-        self, outbox: AsyncOutbox, lanes: Lanes, room: Room, keeping: Keeping, watch: Watch
+        self, outbox: AsyncOutbox, lanes: Lanes, door: Door, keeping: Keeping, watch: Watch
     ) -> None:
-        self._outbox, self._lanes, self._room = outbox, lanes, room
+        self._outbox, self._lanes, self._door = outbox, lanes, door
+        self._room = door.room
         self._keeping, self._watch = keeping, watch
 
     def jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
@@ -59,6 +60,7 @@ class Upkeep:
                 with suppress(OutboxError):
                     await self.count_once()
             self._watch.say_dropped()
+            self._door.answers.say()
             await asyncio.sleep(_COUNT_EVERY)
 
     async def count_once(self) -> None:

@@ -48,11 +48,14 @@ class EventsHandler:
         except bodies.Gone:
             return
         except Refusal as refusal:
+            self._accept.answered(refusal.status, _client(scope))
             await respond(send, refusal.status, refusal.body(), headers=refusal.headers)
         except Exception:
             log.exception("a request could not be handled; its client is told 500")
+            self._accept.answered(500, _client(scope))
             await respond(send, 500, b'{"error":"this relay failed; its log says why"}\n')
         else:
+            self._accept.answered(202)
             answer = {"accepted": len(receipt.ids), "ids": list(receipt.ids)}
             headers = [(b"idempotent-replayed", b"true")] if receipt.repeated else ()
             await respond(send, 202, _encode(answer) + b"\n", headers=headers)
@@ -127,6 +130,12 @@ class EventsHandler:
                 "the relay cannot keep events now; its log says why",
                 headers=[(b"retry-after", b"%d" % _RETRY)],
             ) from None
+
+
+def _client(scope: Scope) -> str | None:
+    """Its address; None on a Unix socket."""
+    client = scope.get("client")
+    return client[0] if client else None
 
 
 def _digest(body: bytes, headers: dict[bytes, bytes]) -> str:

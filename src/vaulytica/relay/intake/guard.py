@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -25,10 +26,13 @@ _LOOK = 1.0  # seconds between two looks at all connections
 
 
 class Guard:
-    """All connections of one server. What they were given as `limits` may be exchanged."""
+    """All connections of one server. What they were given as `limits` may be exchanged.
 
-    def __init__(self, limits: IntakeLimits) -> None:
-        self.limits = limits
+    `answered` hears the status of what is refused here, and the client's address.
+    """
+
+    def __init__(self, limits: IntakeLimits, answered: Callable[[int, str | None], object]) -> None:
+        self.limits, self.answered = limits, answered
         self._room = files() - SPARE
         self.connections: set[GuardedProtocol] = set()
         self.idle: dict[GuardedProtocol, None] = {}  # the one that is so for longest comes first
@@ -110,17 +114,18 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse_head(self) -> None:
         why = f"the head of the request is larger than {_HEAD} bytes"
-        self._refuse(b"431 Request Header Fields Too Large", why)
+        self._refuse(431, b"Request Header Fields Too Large", why)
 
     def send_400_response(self, msg: str) -> None:
         """See uvicorn."""
-        self._refuse(b"400 Bad Request", "this is not HTTP")
+        self._refuse(400, b"Bad Request", "this is not HTTP")
 
-    def _refuse(self, status: bytes, why: str) -> None:
+    def _refuse(self, status: int, phrase: bytes, why: str) -> None:
+        self.guard.answered(status, self.client[0] if self.client else None)
         body = b'{"error":"%s"}\n' % why.encode()
         self.transport.write(
-            b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%s" % (status, len(body), body)
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%s" % (status, phrase, len(body), body)
         )
         self.transport.close()
 

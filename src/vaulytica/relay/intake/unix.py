@@ -236,7 +236,7 @@ class _Http:
 
         from vaulytica.relay.intake import routes
 
-        app = App(routes(settings, accept))
+        app = App(routes(settings, accept), accept.answered)
         self._config = Config(
             app,
             lifespan="off",
@@ -248,7 +248,7 @@ class _Http:
         )
         self._config.load()
         self._state = ServerState()
-        self._guard = Guard(settings.limits)
+        self._guard = Guard(settings.limits, accept.answered)
 
     @property
     def connections(self) -> int:
