@@ -8,7 +8,7 @@ from typing import Any
 from fuzz.taking import Taking
 from vaulytica.lines import decode
 from vaulytica.outbox.parcel import Parcel
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.content import kind_of
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.reading import Reader

@@ -14,11 +14,11 @@ from support.outbox import OwnClock, ids_in, parcel
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.delivery import nak
 from vaulytica.outbox.sqlite import SqliteOutbox
-from vaulytica.relay.claims import Claims
 from vaulytica.relay.config import DestinationSettings
+from vaulytica.relay.lanes.claims import Claims
+from vaulytica.relay.lanes.writer import AGAIN
 from vaulytica.relay.metrics import Metrics
 from vaulytica.relay.watch import Watch
-from vaulytica.relay.writer import AGAIN
 
 
 @pytest.fixture

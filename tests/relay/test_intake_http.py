@@ -16,7 +16,7 @@ import pytest
 from support.intake import TOKEN, Intake, intake
 from support.outbox import the_law
 from vaulytica.errors import OutboxError
-from vaulytica.relay.accept import Full, Stopping
+from vaulytica.relay.door.accept import Full, Stopping
 
 EVENT = {"type": "login_failed", "data": {"user": "user@example.com"}, "severity": "warning"}
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -16,7 +16,7 @@ import pytest
 from support.intake import Intake
 from support.sources import connected, running, wait_for
 from vaulytica.errors import OutboxError, WebhookConfigError
-from vaulytica.relay.accept import Full
+from vaulytica.relay.door.accept import Full
 from vaulytica.relay.intake import sources
 from vaulytica.relay.intake.settings import IntakeLimits, IntakeSettings, LineSettings
 from vaulytica.relay.intake.stdin import Stdin

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaulytica.outbox.delivery import Mark
-from vaulytica.relay.accept import Receipt
+from vaulytica.relay.door.accept import Receipt
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
 from vaulytica.relay.intake.tail import Tail
 

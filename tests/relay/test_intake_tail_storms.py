@@ -12,7 +12,7 @@ import pytest
 
 from support.tail import LINE, Steps, append, rotate, said
 from vaulytica.outbox.delivery import Mark
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import TailSettings
 from vaulytica.relay.intake.tail import files, following

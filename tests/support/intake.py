@@ -19,7 +19,7 @@ from support.outbox import everything
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
-from vaulytica.relay.accept import Entry, Receipt
+from vaulytica.relay.door.accept import Entry, Receipt
 from vaulytica.relay.http import App
 from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard

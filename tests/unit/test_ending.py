@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from vaulytica.relay.ending import Ending
+from vaulytica.relay.lanes.ending import Ending
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from vaulytica.delivery.flow import Failed
 from vaulytica.delivery.kept import Later, Redelivery
 from vaulytica.delivery.outcome import Delivered, Reason, ReasonKind
 from vaulytica.delivery.report import Settlement
-from vaulytica.relay.health import FIRST, LONGEST, Health, News
+from vaulytica.relay.lanes.health import FIRST, LONGEST, Health, News
 
 ITEM = Item(0, "id", b"x", guide_event())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vaulytica.relay.linger import Linger
+from vaulytica.relay.lanes.linger import Linger
 
 
 def test_who_has_nothing_under_way_never_waits() -> None:

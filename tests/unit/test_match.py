@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vaulytica.events import Event, Severity
 from vaulytica.expressions import checked_expression, compiled
 from vaulytica.lines import decode
-from vaulytica.relay.match import Match, document_of
+from vaulytica.relay.door.match import Match, document_of
 
 
 def event(type: str = "login_failed", severity: str = "info", **data: object) -> Event:

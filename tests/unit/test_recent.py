@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vaulytica.lines import Lines, decode, encode
 from vaulytica.outbox.load import read_body
-from vaulytica.relay.recent import Recent
+from vaulytica.relay.door.recent import Recent
 
 
 def made(*numbers: int) -> tuple[bytes, Lines]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from vaulytica.events import Event
 from vaulytica.lines import decode
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.match import Match, document_of
-from vaulytica.relay.router import Router, by_severity
+from vaulytica.relay.door.match import Match, document_of
+from vaulytica.relay.door.router import Router, by_severity
 
 
 def to(**settings: Any) -> DestinationSettings:

@@ -8,7 +8,7 @@ import pytest
 
 from vaulytica.outbox.delivery import Part
 from vaulytica.outbox.states import State
-from vaulytica.relay.slots import Slots
+from vaulytica.relay.lanes.slots import Slots
 
 LATER = Part(state=State.DEFERRED, after=5.0, attempts=1)
 UNTRIED = Part(state=State.DEFERRED)

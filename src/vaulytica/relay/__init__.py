@@ -1,5 +1,5 @@
 """The relay: takes events in, keeps them in the outbox, and delivers them to every destination that wants them.
 
-`accept` is its door: intakes hand events over there, and say "accepted" only after. `router` tells which
-destinations an event is for; each has a `lane` of its own. `relay` holds them together.
+`intake` is how they get in, `door` sorts them by where they go and keeps them, `lanes` deliver them. `relay` holds
+these together; beside it are what serves, looks after and tells of the whole. docs/ARCHITECTURE.md has an event's way.
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vaulytica.relay.accept import Accept
 from vaulytica.relay.config import RelayConfig
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.http import App, Handler
 from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard

@@ -14,8 +14,8 @@ from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.outbox.delivery import Counts
 
 if TYPE_CHECKING:
-    from vaulytica.relay.health import Health
-    from vaulytica.relay.lane import RelayLane
+    from vaulytica.relay.lanes.health import Health
+    from vaulytica.relay.lanes.lane import RelayLane
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -18,16 +18,16 @@ from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Retention
 from vaulytica.relay.answers import Answers
 from vaulytica.relay.config import RelayConfig, RetentionSettings
-from vaulytica.relay.door import Door
+from vaulytica.relay.door.door import Door
+from vaulytica.relay.door.recent import Recent
+from vaulytica.relay.door.room import Room
+from vaulytica.relay.door.router import Router
 from vaulytica.relay.inlets import Inlets
 from vaulytica.relay.keeping import Keeping
-from vaulytica.relay.lanes import Lanes
+from vaulytica.relay.lanes.lanes import Lanes
 from vaulytica.relay.metrics import Metrics
 from vaulytica.relay.notify import READY, STOPPING, notify, reloading
 from vaulytica.relay.pages import Pages
-from vaulytica.relay.recent import Recent
-from vaulytica.relay.room import Room
-from vaulytica.relay.router import Router
 from vaulytica.relay.upkeep import Upkeep
 from vaulytica.relay.watch import Log, Watch
 

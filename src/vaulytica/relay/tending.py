@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from vaulytica.relay.accept import Accept
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake import Source, sources
 from vaulytica.relay.intake.settings import IntakeSettings
 from vaulytica.relay.watch import Watch

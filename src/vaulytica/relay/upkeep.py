@@ -10,10 +10,10 @@ from typing import Any
 
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.claims import LEASE
-from vaulytica.relay.door import Door
+from vaulytica.relay.door.door import Door
 from vaulytica.relay.keeping import Keeping
-from vaulytica.relay.lanes import Lanes
+from vaulytica.relay.lanes.claims import LEASE
+from vaulytica.relay.lanes.lanes import Lanes
 from vaulytica.relay.notify import ALIVE, notify, watchdog_every
 from vaulytica.relay.watch import Watch
 

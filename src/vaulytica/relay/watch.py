@@ -17,10 +17,10 @@ from vaulytica.delivery.ports import Clock
 from vaulytica.errors import OutboxError, WebhookError
 from vaulytica.outbox.delivery import Delivery, Part, Pause
 from vaulytica.outbox.states import State
-from vaulytica.relay.health import News
+from vaulytica.relay.lanes.health import News
 
 if TYPE_CHECKING:
-    from vaulytica.relay.lane import RelayLane
+    from vaulytica.relay.lanes.lane import RelayLane
     from vaulytica.relay.metrics import Metrics
 
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event, Severity
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake import cloudevents
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal

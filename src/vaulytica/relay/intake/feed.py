@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.delivery import Mark
-from vaulytica.relay.accept import Accept, Entry, Full
+from vaulytica.relay.door.accept import Accept, Entry, Full
 
 log = logging.getLogger("vaulytica.relay.intake")
 

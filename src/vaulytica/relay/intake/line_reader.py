@@ -11,7 +11,7 @@ from typing import Any
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event, Severity
 from vaulytica.lines import decode_values
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.reading import Reader
 from vaulytica.relay.intake.refusal import Refusal
 from vaulytica.relay.intake.settings import IntakeLimits, LineSettings

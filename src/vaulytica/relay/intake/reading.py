@@ -14,7 +14,7 @@ import msgspec
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.duplicates import SHAPES, first_duplicate, is_unique
 from vaulytica.relay.intake.refusal import Refusal
 from vaulytica.relay.intake.settings import IntakeLimits

@@ -9,7 +9,7 @@ import queue
 import select
 import threading
 
-from vaulytica.relay.accept import Accept
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, LineSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 

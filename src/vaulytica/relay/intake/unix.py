@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vaulytica.relay.accept import Accept
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.http import App
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.guard import SPARE, Guard

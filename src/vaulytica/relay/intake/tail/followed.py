@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 
 from vaulytica.outbox.delivery import Mark
-from vaulytica.relay.accept import Entry
+from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings

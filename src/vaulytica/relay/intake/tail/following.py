@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vaulytica.outbox.delivery import Mark
-from vaulytica.relay.accept import Accept
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
 from vaulytica.relay.intake.tail.content import Moved, where_it_goes_on

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from vaulytica.relay.accept import Accept
+from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
 from vaulytica.relay.intake.tail.followed import Followed, Found

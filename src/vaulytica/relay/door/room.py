@@ -13,8 +13,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Protocol
 
 from vaulytica.errors import OutboxError
-from vaulytica.relay.accept import Full
 from vaulytica.relay.config import FullSettings
+from vaulytica.relay.door.accept import Full
 
 _RETRY_AFTER = 10.0  # seconds
 # From so many events on, a hundredth more is dropped, to do it less often.

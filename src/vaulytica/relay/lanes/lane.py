@@ -26,15 +26,15 @@ from vaulytica.outbox.delivery import Delivery, Pause, Verdict
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.outbox.states import State
 from vaulytica.outbox.work import Errand, Work
-from vaulytica.relay.budget import Budget
-from vaulytica.relay.claims import Claims
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.ending import Ending
-from vaulytica.relay.health import Health
-from vaulytica.relay.recent import Recent
-from vaulytica.relay.signal import Signal
+from vaulytica.relay.door.recent import Recent
+from vaulytica.relay.lanes.budget import Budget
+from vaulytica.relay.lanes.claims import Claims
+from vaulytica.relay.lanes.ending import Ending
+from vaulytica.relay.lanes.health import Health
+from vaulytica.relay.lanes.signal import Signal
+from vaulytica.relay.lanes.writer import Writer
 from vaulytica.relay.watch import Watch
-from vaulytica.relay.writer import Writer
 
 _LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
 _CHUNK = 16  # requests' worth of a delivery's events taken in hand at a time, for each slot

@@ -13,9 +13,9 @@ import msgspec
 
 from vaulytica.expressions import Pick, compiled
 from vaulytica.jsonvalues import compact_json
-from vaulytica.relay.accept import Entry
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.match import Match, document_of
+from vaulytica.relay.door.accept import Entry
+from vaulytica.relay.door.match import Match, document_of
 
 _MOST_PAIRS = 10_000  # of type and severity that are remembered
 _LONGEST_KEY = 200  # characters

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.budget import Budget
-from vaulytica.relay.claims import LEASE
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.lane import RelayLane
-from vaulytica.relay.recent import Recent
-from vaulytica.relay.transport import timed_transport
+from vaulytica.relay.door.recent import Recent
+from vaulytica.relay.lanes.budget import Budget
+from vaulytica.relay.lanes.claims import LEASE
+from vaulytica.relay.lanes.lane import RelayLane
+from vaulytica.relay.lanes.transport import timed_transport
 from vaulytica.relay.watch import Watch
 
 MOST_BYTES = 64 * 1024 * 1024  # of events that all lanes together have in memory

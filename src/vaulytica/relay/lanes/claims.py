@@ -8,10 +8,10 @@ from vaulytica.delivery.destination import Destination
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.delivery import Delivery
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.linger import Linger
-from vaulytica.relay.slots import Slots
+from vaulytica.relay.lanes.linger import Linger
+from vaulytica.relay.lanes.slots import Slots
+from vaulytica.relay.lanes.writer import AGAIN
 from vaulytica.relay.watch import Watch
-from vaulytica.relay.writer import AGAIN
 
 LEASE = 60.0  # seconds; the relay extends what is under way long before that
 _MOST_EVENTS = 10_000  # of one claim

@@ -10,12 +10,12 @@ from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.accept import Entry, Full, Receipt, Stopping
 from vaulytica.relay.answers import Answers
+from vaulytica.relay.door.accept import Entry, Full, Receipt, Stopping
+from vaulytica.relay.door.recent import Recent
+from vaulytica.relay.door.room import Room
+from vaulytica.relay.door.router import Group, Router, by_severity
 from vaulytica.relay.keeping import Keeping
-from vaulytica.relay.recent import Recent
-from vaulytica.relay.room import Room
-from vaulytica.relay.router import Group, Router, by_severity
 
 _RETRY_AFTER = 5.0  # seconds
 _SEVERAL, _BATCH = 100, 1000  # events
