@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from support.damage import PAGE, Whole
 from support.disks import disk
 from support.disks import fill as fill_disk
 from support.heart import refusal
 from support.outbox import everything, ids_in, parcel, the_law
 from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
-from vaulytica.outbox.delivery import ack
+from vaulytica.outbox.delivery import Filter, ack
 from vaulytica.outbox.sqlite import SqliteOutbox
+from vaulytica.outbox.states import State
 
 PROGRAM = """
 import sys
@@ -162,6 +165,44 @@ def test_a_damaged_file_is_said_with_the_command_that_helps(tmp_path: Path) -> N
 
     message = str(refusal(OutboxDamagedError, read))
     assert f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE" in message
+
+
+def test_what_cannot_be_read_is_passed_over_by_claims_and_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with SqliteOutbox(path) as outbox:
+        for number in range(60):
+            key = "k" if number % 10 == 5 else None
+            outbox.put(
+                parcel(*[f"{number}-{n}" for n in range(9)], text="x" * 900), ["siem"], key=key
+            )
+    whole = Whole(path)
+    bad = whole.of_bodies()[20:23]
+    with path.open("r+b") as file:
+        for page in bad:
+            file.seek(page * PAGE)
+            file.write(b"\xff" * PAGE)
+    there = {json.loads(line)["id"] for line in whole.untouched(bad)}
+    told: list[OutboxError] = []
+    found: set[str] = set()
+    with SqliteOutbox(path, on_error=told.append) as outbox:
+        while claimed := outbox.claim("siem", 10):
+            found.update(ids_in(*claimed))
+            refusal(OutboxDamagedError, lambda: outbox.settle([ack(one) for one in claimed]))
+        pending = outbox.counts()["siem"].pending
+        passed = {one.id for one in outbox.browse(Filter(states=(State.FRESH, State.HELD)))}
+    assert there - found == behind_one_of_its_key(there - found), (
+        "only order holds back what can be read"
+    )
+    assert len(found) > 400
+    assert pending >= 540 - len(found)
+    assert passed
+    assert {type(error) for error in told} == {OutboxDamagedError}
+    assert f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE" in str(told[0])
+
+
+def behind_one_of_its_key(ids: set[str]) -> set[str]:
+    """Those of them that have the key."""
+    return {id for id in ids if int(id.split("-")[0]) % 10 == 5}
 
 
 def test_what_is_no_outbox_is_said(tmp_path: Path) -> None:

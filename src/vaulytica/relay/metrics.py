@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
@@ -33,14 +39,14 @@ class Counters:
 
 
 class Snapshot:
-    """What the relay knows at the moment of a scrape."""
+    """What the relay knows at the moment of a scrape; no counts and bytes, where the outbox fails."""
 
     def __init__(
         self,
         counts: Mapping[str, Counts],
         lanes: Mapping[str, RelayLane],
         *,
-        bytes: int,
+        bytes: int | None,
         totals: Mapping[str, int],
         failing: int,
         refused: Mapping[str, int],
@@ -78,6 +84,16 @@ class Metrics:
             labelnames=["source"],
             registry=self._registry,
         )
+        self.outbox_errors = Counter(
+            "vaulytica_outbox_errors",
+            "Times that the outbox's file or disk has failed this process.",
+            registry=self._registry,
+        )
+        self.outbox_damaged = Gauge(
+            "vaulytica_outbox_damaged",
+            "1: this process has found the outbox's file damaged.",
+            registry=self._registry,
+        )
         self._of: dict[str, Counters] = {}
 
     def of(self, name: str) -> Counters:
@@ -106,9 +122,12 @@ class _Collected:
         for name, value in self._snapshot.totals.items():
             yield CounterMetricFamily(f"vaulytica_{name}", _TOTALS[name], value=value)
         yield from self._of_intake()
-        yield GaugeMetricFamily(
-            "vaulytica_outbox_bytes", "What the outbox holds on disk.", value=self._snapshot.bytes
-        )
+        if self._snapshot.bytes is not None:
+            yield GaugeMetricFamily(
+                "vaulytica_outbox_bytes",
+                "What the outbox holds on disk.",
+                value=self._snapshot.bytes,
+            )
         yield GaugeMetricFamily(
             "vaulytica_failing_sources",
             "Intakes beside HTTP that have failed, and are to be tried again.",

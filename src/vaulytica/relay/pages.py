@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vaulytica.errors import OutboxError
 from vaulytica.jsonvalues import compact_json
+from vaulytica.outbox.delivery import Counts
 from vaulytica.relay.http import Handler, Receive, Scope, Send, respond
 from vaulytica.relay.metrics import CONTENT_TYPE, Metrics, Snapshot
 
@@ -26,11 +28,10 @@ class Pages:
 
     async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
         relay = self._relay
-        try:
+        counts: Mapping[str, Counts] = {}
+        size: int | None = None
+        with suppress(OutboxError):  # which is counted, and that is shown
             counts, size = await relay.outbox.counts(), await relay.outbox.used_bytes()
-        except OutboxError as error:
-            await respond(send, 503, compact_json({"error": str(error)}) + b"\n")
-            return
         door = relay.door
         totals = {
             "intake_events": door.accepted,

@@ -64,6 +64,7 @@ class Relay:
             owner=True,
             retention=_retention(self.config.retention),
             on_put=self._on_put,
+            on_error=self._on_error,
         )
         self.outbox = self._store.aio
         recent = Recent()
@@ -86,9 +87,11 @@ class Relay:
 
     @property
     def why_not_ready(self) -> str | None:
-        """Why no events are accepted; None if they are."""
+        """Why no events are accepted, or would better not be given to it; None if all is well."""
         if self._state is not None:
             return self._state
+        if self._watch.damage is not None:
+            return self._watch.damage
         return "the outbox is full" if self.room.is_full else self._keeping.why
 
     async def run(self) -> None:
@@ -199,6 +202,9 @@ class Relay:
 
     def _on_put(self, names: set[str]) -> None:  # in the outbox's thread
         self._loop.call_soon_threadsafe(self.lanes.wake, names)
+
+    def _on_error(self, error: OutboxError) -> None:  # in the outbox's thread
+        self._loop.call_soon_threadsafe(self._watch.outbox_failed, error)
 
 
 async def _job(job: Callable[[], object]) -> None:

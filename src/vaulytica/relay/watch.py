@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.delivery.outcome import Reason, ReasonKind
 from vaulytica.delivery.ports import Clock
-from vaulytica.errors import OutboxError, WebhookError
+from vaulytica.errors import OutboxDamagedError, OutboxError, WebhookError
 from vaulytica.outbox.delivery import Delivery, Part, Pause
 from vaulytica.outbox.states import State
 from vaulytica.relay.lanes.health import News
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down
 # Seconds between two lines on dead letters of one destination, or on what is dropped, or cannot be kept.
 _DEAD_EVERY = 60.0
+_UNWRITTEN_EVERY, _DAMAGED_EVERY = 60.0, 600.0  # the same, of an outbox that fails
 _REJECTIONS = frozenset(
     {ReasonKind.EVENT, ReasonKind.AUTH, ReasonKind.REJECTED, ReasonKind.TLS, ReasonKind.TOO_LARGE}
 )
@@ -52,9 +54,11 @@ class Watch:
         self._down: set[str] = set()  # destinations that were said to be
         self._failing: dict[str, float] = {}  # since when they have taken nothing
         self._dead: dict[str, tuple[float, int]] = {}  # when it was said last, and how many since
-        self._unwritten = False
         self._failing_sources: dict[str, str] = {}  # and why, as it was said
         self._not_kept_at, self._says_not_kept = -_DEAD_EVERY, False
+        self._unwritten: set[str] = set()  # destinations of which something could not be
+        self._unwritten_at = self._damaged_at = -inf  # when it was said last
+        self.damage: str | None = None  # why the file is known to be damaged
         self._dropped: Counter[str] = Counter()  # and not said yet
         self._dropped_at, self._why_dropped = -_DEAD_EVERY, ""
 
@@ -165,17 +169,36 @@ class Watch:
         """There is nothing more to come from it."""
         self.log.info("intake ended", source=source)
 
-    def not_written(self, error: OutboxError) -> None:
-        """A settlement could not be written; it is tried again."""
-        if not self._unwritten:
-            self._unwritten = True
+    def not_written(self, name: str, error: OutboxError) -> None:
+        """Something of that destination could not be; it is tried again. Damage is told by `outbox_failed`."""
+        if isinstance(error, OutboxDamagedError):
+            return
+        self._unwritten.add(name)
+        now = self._clock.monotonic()
+        if now - self._unwritten_at >= _UNWRITTEN_EVERY:
+            self._unwritten_at = now
             self.log.error("outbox cannot be written", why=str(error))
 
-    def written(self) -> None:
-        """The outbox can be written again."""
-        if self._unwritten:
-            self._unwritten = False
-            self.log.info("outbox can be written again")
+    def written(self, name: str) -> None:
+        """That destination's can be written again."""
+        if name in self._unwritten:
+            self._unwritten.discard(name)
+            if not self._unwritten:
+                self._unwritten_at = -inf
+                self.log.info("outbox can be written again")
+
+    def outbox_failed(self, error: OutboxError) -> None:
+        """The outbox has met a fault of its file or disk. That it is damaged stays so, and is said again."""
+        self.metrics.outbox_errors.inc()
+        if not isinstance(error, OutboxDamagedError):
+            return
+        self.damage = str(error)
+        self.metrics.outbox_damaged.set(1)
+        now = self._clock.monotonic()
+        if now - self._damaged_at >= _DAMAGED_EVERY:
+            self._damaged_at = now
+            hint = "what can be read of it is delivered meanwhile; vaulytica outbox audit says what is damaged"
+            self.log.error("outbox damaged", why=self.damage, next=hint)
 
     def not_kept(self, error: OutboxError) -> None:
         """What came could not be kept: at once, and then once a minute."""

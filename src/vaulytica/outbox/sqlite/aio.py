@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from vaulytica.errors import OutboxError
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.verbs import Verbs
 
@@ -38,6 +39,7 @@ class AsyncSqliteOutbox:
         self._waiting: list[tuple[Op[Any], asyncio.Future[None]]] = []
         self._flush: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(1, "vaulytica-outbox")
+        self._closed = False
 
     put = _awaited(Verbs.put)
     put_shares = _awaited(Verbs.put_shares)
@@ -59,6 +61,8 @@ class AsyncSqliteOutbox:
 
     async def do(self, op: Op[T]) -> T:
         """Have it done with what else is asked for meanwhile; what came of it."""
+        if self._closed:
+            raise OutboxError(f"outbox {self.outbox.path} is closed; open it anew")
         loop = asyncio.get_running_loop()
         if op.reads:
             return await loop.run_in_executor(self._pool, self.outbox.do, op)
@@ -85,4 +89,5 @@ class AsyncSqliteOutbox:
 
     def close(self) -> None:
         """End its thread."""
+        self._closed = True
         self._pool.shutdown(wait=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Sequence
 
 import msgspec
 
 from vaulytica.outbox.delivery import Delivery, Tried
 from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
+from vaulytica.outbox.sqlite.errors import is_damage
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import State
 
@@ -41,55 +43,68 @@ def claim(
 ) -> list[Delivery]:
     """The first that are due, of so many events in all, but one at least; nothing if it is paused.
 
-    See `Outbox.claim`.
+    Raises `PassedOver`, to be called again, if one cannot be read, as the file is damaged there. See
+    `Outbox.claim`.
     """
     number = session.known_destination(destination)
     if number is None:
         return []
     session.sweep(number)
-    if session.execute("is_paused", destination=number).fetchone() is not None:
-        return []
     now = session.now()
-    states = (State.FRESH, State.DEFERRED) if only is None else (only,)
-    due = [
-        row
-        for state in states
-        for row in session.execute("due", destination=number, state=state, now=now, most=events)
-    ]
+    passed = session.passed_over(destination)
     token = secrets.randbits(62)
     claimed: list[Delivery] = []
     left = events
     until = now + round(lease * 1000)
 
-    def take(id: int) -> Delivery:
-        session.execute("claim", id=id, token=token, lease=until, owned=int(session.owned))
-        claimed.append(_read(session, id, destination, token, now))
-        return claimed[-1]
+    def take(id: int) -> Delivery | None:
+        delivery = _read(session, id, destination, token, now)
+        if delivery is not None:
+            values = {"id": id, "token": token, "lease": until, "owned": int(session.owned)}
+            session.execute_if_readable("claim", **values)
+            claimed.append(delivery)
+        return delivery
 
-    for _, id, count, key in sorted(due, key=_place):
+    for _, id, count, key in _due(session, number, only, now, events + 2 * len(passed)):
         if claimed and count > left:
             break
-        if key is not None and _is_behind(session, number, key, id):
+        if id in passed or _is_behind(session, number, key, id):
             continue
-        first = take(id)
+        if (first := take(id)) is None:
+            continue
         left -= count
-        if key is not None:
-            for behind, more in _followers(session, number, first, min(left, together - count)):
-                take(behind)
-                left -= more
+        for behind, more in _followers(session, number, first, min(left, together - count)):
+            if take(behind) is None:
+                break  # nothing of its key may overtake it
+            left -= more
+    session.check_readable()
     return claimed
+
+
+def _due(
+    session: Session, destination: int, only: State | None, now: int, most: int
+) -> list[tuple[int, int, int, str | None]]:
+    """Due, id, events and key of the first, in their order; nothing if it is paused."""
+    if session.execute("is_paused", destination=destination).fetchone() is not None:
+        return []
+    states = (State.FRESH, State.DEFERRED) if only is None else (only,)
+    values = {"destination": destination, "now": now, "most": most}
+    rows = [row for state in states for row in session.execute("due", state=state, **values)]
+    return sorted(rows, key=_place)
 
 
 def _place(row: tuple[int, int, int, str | None]) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _is_behind(session: Session, destination: int, key: str, id: int) -> bool:
+def _is_behind(session: Session, destination: int, key: str | None, id: int) -> bool:
     """Whether another of its key has to go first; then it is held, as after a lease of both ran out."""
+    if key is None:
+        return False
     values = {"destination": destination, "key": key, "id": id}
     if session.execute("has_free_before", **values).fetchone() is None:
         return False
-    session.execute("hold", id=id)
+    session.execute_if_readable("hold", id=id)
     return True
 
 
@@ -98,9 +113,11 @@ def _followers(
 ) -> list[tuple[int, int]]:
     """Those held right behind it, of the same past, of so many events at most: id and events of each."""
     found: list[tuple[int, int]] = []
+    if events <= 0 or first.key is None:
+        return found
     values = {"destination": destination, "key": first.key, "id": first.id}
     # One that was claimed, too, when a lease ran out, is not held yet: none may overtake it.
-    if events <= 0 or session.execute("has_free_behind", **values).fetchone() is not None:
+    if session.execute("has_free_behind", **values).fetchone() is not None:
         return found
     rows = session.execute("held_next", **values)
     for id, count, attempts, charged, excused in rows:
@@ -112,8 +129,18 @@ def _followers(
     return found
 
 
-def _read(session: Session, id: int, destination: str, token: int, now: int) -> Delivery:
-    row = session.execute("claimed", id=id).fetchone()
+def _read(session: Session, id: int, destination: str, token: int, now: int) -> Delivery | None:
+    """The delivery; or None, and it will be passed over, if it cannot be read."""
+    row, why = None, f"the events of delivery {id} are missing"
+    try:
+        row = session.execute("claimed", id=id).fetchone()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        why = str(error)
+    if row is None:
+        session.pass_over(destination, id, why)
+        return None
     id, events, body, crc, attempts, charged, kept, excused, key, tried = row
     return Delivery(
         id=id,

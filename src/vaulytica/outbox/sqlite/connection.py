@@ -100,3 +100,9 @@ def is_of_file(connection: sqlite3.Connection, path: Path) -> bool:
         if name == "main":
             return bool(file) and path.samefile(file)
     return False
+
+
+def is_autocommit(connection: sqlite3.Connection) -> bool:
+    """Whether a caller's own connection begins no transactions by itself."""
+    # `autocommit` is new in Python 3.12; its default, and older ones, go by the isolation level.
+    return getattr(connection, "autocommit", -1) is True or connection.isolation_level is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,21 +31,30 @@ def is_of_the_file(error: sqlite3.Error) -> bool:
     return code in _WHY or code in _DAMAGED or code in _IN_USE
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether what is in the file cannot be as SQLite wrote it."""
+    return _code(error) in _DAMAGED
+
+
 def explained(error: sqlite3.Error, path: Path) -> OutboxError:
     """The error to raise instead."""
     code = _code(error)
     if code == sqlite3.SQLITE_IOERR and _is_full(path):  # it says so of what maps its log
         code = sqlite3.SQLITE_FULL
     if code in _DAMAGED:
-        return OutboxDamagedError(
-            f"outbox {path} is damaged ({error}){_NO_OUTBOX if code == sqlite3.SQLITE_NOTADB else ''}; "
-            "stop what uses it, and save what can be read: "
-            f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE"
-        )
+        return damaged(f"({error}){_NO_OUTBOX if code == sqlite3.SQLITE_NOTADB else ''}", path)
     if code in _IN_USE:
         return OutboxInUseError(f"outbox {path}: another program holds it for too long ({error})")
     why = _WHY.get(code)
     return OutboxError(f"outbox {path}: {f'{why} ({error})' if why else error}")
+
+
+def damaged(why: str, path: Path) -> OutboxDamagedError:
+    """The error that says so, and what helps."""
+    return OutboxDamagedError(
+        f"outbox {path} is damaged {why}; stop what uses it, and save what can be read: "
+        f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE"
+    )
 
 
 def _is_full(path: Path) -> bool:
@@ -57,12 +66,15 @@ def _is_full(path: Path) -> bool:
 
 
 @contextmanager
-def explaining(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors as ours."""
+def explaining(path: Path, tell: Callable[[OutboxError], object] | None = None) -> Iterator[None]:
+    """Raise SQLite's errors as ours; and `tell` of them."""
     try:
         yield
     except sqlite3.Error as error:
-        raise explained(error, path) from None
+        ours = explained(error, path)
+        if tell is not None:
+            tell(ours)
+        raise ours from None
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from vaulytica.errors import OutboxError
 from vaulytica.outbox.sqlite.lock import is_held, lock_of
 
 _MAGIC = b"SQLite format 3\0"
@@ -19,6 +20,17 @@ def why_unusable(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return f"{path} cannot be used: {why}"
+
+
+def refuse_if_nearly_full(path: Path, min_free: int) -> None:
+    """Raise `OutboxError` where the file's disk has fewer bytes free."""
+    disk = os.statvfs(path)
+    free = disk.f_bavail * disk.f_frsize
+    if free < min_free:
+        raise OutboxError(
+            f"outbox {path}: the disk is nearly full ({free // 1024**2} MiB free, and "
+            f"{min_free // 1024**2} are left for delivering); make room, and try again"
+        )
 
 
 def _why_no_folder(folder: Path) -> str | None:

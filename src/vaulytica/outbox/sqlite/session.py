@@ -13,12 +13,18 @@ from vaulytica.outbox.sqlite.queries import SQL
 
 _CLOCK_STEP = 1000  # milliseconds between two writings of the clock
 _SWEEP_STEP = 1.0  # seconds between two looks for claims that ran out
+_UNREADABLE = 600.0  # seconds until a delivery that could not be read is looked at again
+
+
+class PassedOver(Exception):
+    """Some deliveries could not be read, and will be passed over: what was asked is to be asked anew."""
 
 
 class Session:
     """What verbs run on. `puts` gathers the destinations that have got something new to do.
 
     `retained`: the bytes of what is kept for looking back, see `retaining`; None: not counted yet.
+    `damage`: why a delivery was passed over, until somebody has heard of it.
     """
 
     def __init__(
@@ -40,10 +46,23 @@ class Session:
         self._clock_at = 0
         self._synchronous = ""
         self._swept: dict[int, float] = {}
+        self.damage: str | None = None
+        # By destination, and of these by delivery: until when it is passed over.
+        self._unreadable: dict[str, dict[int, float]] = {}
 
     def execute(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         """Run the named statement."""
         return self.connection.execute(SQL[statement], values)
+
+    def execute_if_readable(self, statement: str, /, **values: Any) -> None:
+        """The same, unless something could not be read: SQLite writes nothing after that in a transaction."""
+        if self.damage is None:
+            self.execute(statement, **values)
+
+    def check_readable(self) -> None:
+        """Raises `PassedOver` if something could not be."""
+        if self.damage is not None:
+            raise PassedOver
 
     def now(self) -> int:
         """Milliseconds since 1970, by the outbox's clock."""
@@ -98,3 +117,18 @@ class Session:
         if now >= self._swept.get(destination, now):
             self.execute("expire", destination=destination, now=self.now())
             self._swept[destination] = now + _SWEEP_STEP
+
+    def pass_over(self, destination: str, id: int, why: str) -> None:
+        """Leave a delivery that cannot be read where it is: nothing is written to what is damaged."""
+        self.damage = why
+        until = self.clock.monotonic() + _UNREADABLE
+        self._unreadable.setdefault(destination, {})[id] = until
+
+    def passed_over(self, destination: str) -> dict[int, float]:
+        """The deliveries that are not to be looked at now."""
+        passed = self._unreadable.get(destination)
+        if not passed:
+            return {}
+        now = self.clock.monotonic()
+        self._unreadable[destination] = {id: at for id, at in passed.items() if at > now}
+        return self._unreadable[destination]

@@ -15,14 +15,20 @@ from vaulytica.outbox.delivery import Receipt, Retention
 from vaulytica.outbox.parcel import Entry, Parcel
 from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
-from vaulytica.outbox.sqlite.connection import connect, is_of_file, path_of, plain_rows
-from vaulytica.outbox.sqlite.errors import explained, explaining
+from vaulytica.outbox.sqlite.connection import (
+    connect,
+    is_autocommit,
+    is_of_file,
+    path_of,
+    plain_rows,
+)
+from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
-from vaulytica.outbox.sqlite.place import why_unusable
+from vaulytica.outbox.sqlite.place import refuse_if_nearly_full, why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
-from vaulytica.outbox.sqlite.session import Session
+from vaulytica.outbox.sqlite.session import PassedOver, Session
 from vaulytica.outbox.sqlite.verbs import DAY, Verbs
 
 if TYPE_CHECKING:
@@ -50,7 +56,8 @@ class SqliteOutbox:
     `owner`: this is the one relay on the file; a second is refused. `retention`: whether delivered ones
     are kept for looking back. `remember`: seconds that idempotency keys are. `min_free`: bytes of the
     disk that puts leave free, as delivering needs some. `look_only`: the file may be on a disk that is
-    read-only. `on_put` hears, after each transaction, which destinations have got something to do.
+    read-only. `on_put` hears, after each transaction, which destinations have got something to do, and
+    `on_error` of each fault of the file or its disk, in the thread that has met it.
     """
 
     def __init__(
@@ -65,8 +72,9 @@ class SqliteOutbox:
         look_only: bool = False,
         clock: Clock = time,
         on_put: Callable[[set[str]], object] | None = None,
+        on_error: Callable[[OutboxError], object] | None = None,
     ) -> None:
-        self.path, self.on_put = path, on_put
+        self.path, self.on_put, self.on_error = path, on_put, on_error
         self.verbs = Verbs(remember)
         self._min_free, self._look_only = min_free, look_only
         self._clock, self._retention = clock, retention
@@ -159,12 +167,12 @@ class SqliteOutbox:
         op = self.verbs.put(events, destinations, key=key, idempotency_key=idempotency_key)
         if connection is None:
             return self.do(op)
-        if not connection.in_transaction and _is_autocommit(connection):
+        if not connection.in_transaction and is_autocommit(connection):
             raise WebhookConfigError("put: the connection is in no transaction; begin one first")
         with plain_rows(connection), explaining(self.path):
             if not is_of_file(connection, self.path):
                 raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
-            self._refuse_if_nearly_full()
+            refuse_if_nearly_full(self.path, self._min_free)
             put_all(self._session(connection), [op])
         return op.result()
 
@@ -218,7 +226,7 @@ class SqliteOutbox:
         self._refuse_if_closed()
         if not op.reads:
             return self._commit.do(op)
-        with self._reading, explaining(self.path):
+        with self._reading, explaining(self.path, self._tell):
             assert self._reader is not None
             return op.run(self._reader)
 
@@ -235,39 +243,42 @@ class SqliteOutbox:
                 self._begin()
 
     def _perform(self, ops: list[Op[Any]]) -> None:
-        """All in one transaction; if one of them is at fault, each in its own."""
+        """All in one transaction; if one of them is at fault, or to be done anew, each in its own."""
         session = self._writer
         assert session is not None
         try:
             if any(isinstance(op, Put) for op in ops):
-                self._refuse_if_nearly_full()
+                refuse_if_nearly_full(self.path, self._min_free)
             with session.transaction(durable=any(op.durable for op in ops)):
                 put_all(session, [op for op in ops if isinstance(op, Put)])
                 for op in ops:
                     if not isinstance(op, Put):
                         op.succeed(op.run(session))
         except Exception as error:  # noqa: BLE001 - each of those who wait is told
-            if len(ops) > 1 and not isinstance(error, sqlite3.OperationalError):
+            is_anew = isinstance(error, PassedOver)
+            if is_anew or (len(ops) > 1 and not isinstance(error, sqlite3.OperationalError)):
+                self._tell_of(session)
                 for op in ops:
                     self._perform([op])
                 return
+            ours = explained(error, self.path) if isinstance(error, sqlite3.Error) else error
             for op in ops:
-                ours = explained(error, self.path) if isinstance(error, sqlite3.Error) else error
                 op.error = ours
+            self._tell(ours)
             return
-        if session.puts:
-            names, session.puts = session.puts, set()
-            if self.on_put is not None:
-                self.on_put(names)
+        self._tell_of(session)
 
-    def _refuse_if_nearly_full(self) -> None:
-        disk = os.statvfs(self.path)
-        free = disk.f_bavail * disk.f_frsize
-        if free < self._min_free:
-            raise OutboxError(
-                f"outbox {self.path}: the disk is nearly full ({free // 1024**2} MiB free, and "
-                f"{self._min_free // 1024**2} are left for delivering); make room, and try again"
-            )
+    def _tell_of(self, session: Session) -> None:
+        if session.damage is not None:
+            why, session.damage = session.damage, None
+            self._tell(damaged(f"({why})", self.path))
+        names, session.puts = session.puts, set()
+        if names and self.on_put is not None:
+            self.on_put(names)
+
+    def _tell(self, error: Exception) -> None:
+        if self.on_error is not None and isinstance(error, OutboxError):
+            self.on_error(error)
 
     def close(self) -> None:
         """Let go of the files; may be called again."""
@@ -287,8 +298,3 @@ class SqliteOutbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_autocommit(connection: sqlite3.Connection) -> bool:
-    # `autocommit` is new in Python 3.12; its default, and older ones, go by the isolation level.
-    return getattr(connection, "autocommit", -1) is True or connection.isolation_level is None

@@ -60,7 +60,7 @@ class Claims:
                 self._name, count, LEASE, only=kind.only, together=self._together
             )
         except OutboxError as error:
-            self._watch.not_written(error)
+            self._watch.not_written(self._name, error)
             slots.see()
             self._not_before = now + AGAIN
             return AGAIN

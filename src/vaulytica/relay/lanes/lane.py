@@ -1,8 +1,7 @@
 """RelayLane: one destination's worker. It claims what is due, sends it as its pace allows, and settles it.
 
-It sleeps until something is put for its destination, something is due again, or a request has ended;
-a lane that has nothing to do costs nothing. Where a sender would wait, the wait is written into the
-outbox: a batch that is to be tried again holds no slot, and the next one goes.
+It sleeps until something is put, something is due again, or a request has ended. Where a sender would
+wait, the wait is written into the outbox: a batch that is to be tried again holds no slot.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class RelayLane:
         chunk = most if settings.is_ordered else most * destination.width * _CHUNK
         self._work = Work(self.lane, chunk, recent.read)
         self._ready: deque[Errand] = deque()
-        self._writer = Writer(outbox, self._written, watch.not_written)
+        self._writer = Writer(name, outbox, self._written, watch)
         self._held_bytes = 0
         self._changed = Signal()
         self.claiming = asyncio.Lock()  # who holds it knows that nothing is being claimed
@@ -141,7 +140,7 @@ class RelayLane:
             if wait > 0:
                 await self._changed.wait(wait)
         self._retreat()
-        await self._writer.finish()
+        await self._writer.finish(is_last=self._ending.is_draining)
         if self._driver is not None:
             await self._driver.transport.aclose()
 
@@ -158,6 +157,7 @@ class RelayLane:
     def abandon(self) -> None:
         """End at once: requests under way are cut off, and what they carry is sent again some day."""
         self.stop()
+        self._writer.give_up()
         for task in self._tasks:
             task.cancel()
 
@@ -171,7 +171,7 @@ class RelayLane:
         if wait <= 0 and self._ready:
             self._begin(self._ready.popleft())
             return 0.0
-        may_end = self._ending.is_draining and not self._tasks and not self._writer.deliveries
+        may_end = self._ending.is_draining and not self._tasks and not self._writer.is_writing
         is_in_vain = may_end and self._ending.is_over(now, wait)
         # One that drains has to know, too, whether there is anything to wait for.
         if not self._ready and (wait <= 0 or (may_end and not is_in_vain)):
@@ -186,8 +186,8 @@ class RelayLane:
         return wait
 
     def _may_begin(self, now: float) -> float:
-        """Seconds until a request may begin; infinity until one has ended."""
-        if len(self._tasks) >= self.slots.width:
+        """Seconds until a request may begin; infinity until one has ended, or was written."""
+        if len(self._tasks) >= self.slots.width or self._writer.is_stuck:
             return inf
         wait = self.health.wait(now)
         if wait > 0:
@@ -283,7 +283,7 @@ class RelayLane:
     # --- Settling.
 
     def _written(self, verdicts: Sequence[Verdict], lost: Sequence[Delivery]) -> None:
-        self._watch.written()
+        self._watch.written(self.name)
         now = self._clock.monotonic()
         gone = {delivery.id for delivery in lost}
         for verdict in verdicts:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+from vaulytica.errors import OutboxDamagedError
 from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.door.recent import Recent
@@ -117,8 +118,14 @@ class Lanes:
         """Hold all claims for another lease."""
         lanes = (*self.current.values(), *self._ending)
         deliveries = [delivery for lane in lanes for delivery in lane.deliveries]
-        if deliveries:
+        if not deliveries:
+            return
+        try:
             await self._outbox.extend(deliveries, LEASE)
+        except OutboxDamagedError:  # it may be one of them only
+            for delivery in deliveries:
+                with suppress(OutboxDamagedError):
+                    await self._outbox.extend((delivery,), LEASE)
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[dict[int, int]]:
