@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class UnixSocket:
             pass
         finally:
             self.unreadable += reader.unreadable
-            connection.close()
+            await connection.close()
 
     async def _end(self, http: _Http) -> None:
         for one in list(self.undecided):
@@ -172,9 +173,11 @@ class _Connection:
             self._writer.write(text)
             await asyncio.wait_for(self._writer.drain(), _GRACE)
 
-    def close(self) -> None:
-        """Let go of it, when what was answered is sent."""
+    async def close(self) -> None:
+        """Let go of it, when what was answered is sent; by what its writer went is nobody's concern."""
         self._writer.close()
+        with suppress(OSError, TimeoutError):
+            await asyncio.wait_for(self._writer.wait_closed(), _GRACE)
 
 
 class _Beginning(asyncio.Protocol):
