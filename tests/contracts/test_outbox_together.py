@@ -12,6 +12,7 @@ from support.outbox import WHY, OwnClock, dead, everything, ids_in, parcel, the_
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import (
+    Filter,
     Part,
     Verdict,
     ack,
@@ -102,6 +103,8 @@ def test_it_works_under_asyncio(outbox: Any) -> None:
         assert await outbox.aio.extend(claimed) == []
         assert await outbox.aio.settle([ack(delivery) for delivery in claimed]) == []
         assert (await outbox.aio.counts())["siem"].delivered == 50
+        assert (await outbox.aio.audit()).problems == []
+        assert await outbox.aio.total(Filter()) == (0, 0)
 
     asyncio.run(run())
 

@@ -54,6 +54,8 @@ class AsyncSqliteOutbox:
     resume = _awaited(Verbs.resume)
     paused = _awaited(Verbs.paused)
     browse = _awaited(Verbs.browse)
+    total = _awaited(Verbs.total)
+    audit = _awaited(Verbs.audit)
     counts = _awaited(Verbs.counts)
     due = _awaited(Verbs.due)
     used_bytes = _awaited(Verbs.used_bytes)
