@@ -298,3 +298,16 @@ def test_pause_and_resume(vaulytica: Cli, url: str) -> None:
         assert list(outbox.paused()) == ["soc"]
     done = vaulytica("outbox", "pause", "sime", "--outbox", url)
     assert (done.code, "no destination 'sime'; it has siem, soc" in done.error) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["status", "audit"])
+def test_an_empty_file_is_no_outbox_and_is_left_as_it_is(
+    vaulytica: Cli, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "outbox.db"
+    path.touch()
+    done = vaulytica("outbox", command, "--outbox", str(path))
+    assert done.code != 0
+    assert f"outbox {path} is empty, as no outbox ever is" in done.err
+    assert [file.name for file in tmp_path.iterdir()] == ["outbox.db"]
+    assert path.stat().st_size == 0

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from vaulytica.errors import OutboxError
+from vaulytica.errors import OutboxDamagedError, OutboxError
 from vaulytica.outbox.sqlite.lock import is_held, lock_of
 
 _MAGIC = b"SQLite format 3\0"
@@ -30,6 +30,17 @@ def refuse_if_nearly_full(path: Path, min_free: int) -> None:
         raise OutboxError(
             f"outbox {path}: the disk is nearly full ({free // 1024**2} MiB free, and "
             f"{min_free // 1024**2} are left for delivering); make room, and try again"
+        )
+
+
+def refuse_if_none(path: Path) -> None:
+    """Raise where there is no file, or an empty one, as no outbox ever is: SQLite would make one of it."""
+    if not path.exists():
+        raise OutboxError(f"outbox {path}: there is no such file")
+    if path.is_file() and not path.stat().st_size:
+        raise OutboxDamagedError(
+            f"outbox {path} is empty, as no outbox ever is: if it was one, all that was in it is gone; "
+            "put a copy back, or remove it, to begin anew"
         )
 
 

@@ -24,7 +24,7 @@ from vaulytica.outbox.sqlite.connection import (
 )
 from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
-from vaulytica.outbox.sqlite.place import refuse_if_nearly_full, why_unusable
+from vaulytica.outbox.sqlite.place import refuse_if_nearly_full, refuse_if_none, why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
@@ -80,8 +80,8 @@ class SqliteOutbox:
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
         self._closed = False
-        if not create and not path.exists():
-            raise OutboxError(f"outbox {path}: there is no such file")
+        if not create:
+            refuse_if_none(path)
         self._lock = OwnerLock(path) if owner else None
         try:
             with explaining(path):
