@@ -8,6 +8,9 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+FAULTS = (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError)
+"""What evaluating may raise: jmespath lets through what Python makes of odd values, as in `contains`."""
+
 Pick = Callable[[Any], Any]
 """A compiled expression: a document in, a value out."""
 
@@ -29,7 +32,7 @@ def compiled(expression: str) -> Pick:
     def pick(document: Any) -> Any:
         try:
             return parsed.search(document)
-        except JMESPathError:  # such as a function that is given another type than it takes
+        except FAULTS:  # such as a function that is given another type than it takes
             return None
 
     return pick

@@ -211,7 +211,7 @@ def test_the_nearest_right_name(check, text, words, near):
 MORE = [
     ("ordered: true\n    order_by: data.user", "order_by: ordered is set, too"),
     ("order_by: data.[", "order_by: is not a JMESPath expression"),
-    ("timeout: '30'", "timeout: must be a number, without quotes"),
+    ("timeout: '30'", "timeout: must be a number of seconds, without quotes"),
     ("timeout: true", "timeout: must be a number"),
     ("timeout: .inf", "timeout: "),
     ("ordered: 'no'", "ordered: must be true or false, without quotes"),

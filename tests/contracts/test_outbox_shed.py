@@ -96,6 +96,36 @@ def test_by_bytes_until_it_fits(outbox: Any) -> None:
     assert left(outbox) == []
 
 
+def test_by_bytes_nothing_goes_that_somebody_else_still_has(outbox: Any) -> None:
+    for n in range(20):
+        outbox.put(parcel(*names(50, f"{n}"), padding="x" * 1000), ["siem", "other"])
+    while claimed := outbox.claim("other", 100, 60.0):
+        outbox.settle([bury(delivery, WHY) for delivery in claimed])
+    outbox.put(parcel(*names(50, "alone"), padding="x" * 1000), ["siem"])
+    before = outbox.used_bytes()
+    assert shed_all(outbox, size=before - 1) <= 50
+    assert outbox.used_bytes() < before
+    assert all(id.startswith("alone") for id in set(names(50, "alone")) - set(left(outbox)))
+    assert outbox.counts()["siem"].pending >= 1000
+
+
+def test_by_bytes_over_and_over(outbox: Any) -> None:
+    def put(severity: str, count: int) -> None:
+        events = parcel(*names(count), severity=severity, padding="x" * 4000)
+        outbox.put(events, ["siem"])
+
+    for _ in range(8):
+        put("warning", 60)
+    outbox.put(parcel("small", severity="critical"), ["siem"])  # which stays, and is moved
+    size = 6 * 1024**2
+    for _ in range(80):
+        for severity, count in (("info", 20), ("warning", 60), ("info", 20)):
+            put(severity, count)
+        shed_all(outbox, size=size)
+        assert outbox.used_bytes() <= size
+    the_law(outbox)
+
+
 def put_small(outbox: Any, count: int, *severities: str) -> None:
     """Deliveries of one event each, as those with a key are."""
     shares = [

@@ -14,7 +14,7 @@ FREQUENT = (
     "due", "claim", "claimed", "extend", "held_claim", "remove", "release_batch", "remove_batch",
     "idempotent", "has_pending_of_key", "has_free_of_key", "free_next_of_key", "has_free_before", "has_free_behind", "hold", "held_next", "expire", "disown",
     "delivered_before", "forget_keys", "destination", "count_accepted", "count_settled", "mark",
-    "least", "small_batches", "last_batch", "move_batches", "follow_batches",
+    "least", "small_batches", "last_batch", "move_batch", "follow_batch", "waiting",
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_what_is_frequent_looks_at_no_more_than_it_must(name: str, tmp_path: Pat
         assert session is not None
         values = dict.fromkeys(
             ("destination", "state", "now", "most", "id", "token", "lease", "owned", "batch", "key", "gone",
-             "before", "name", "events", "delivered", "buried", "source", "position", "severity", "low", "high", "small", "by"), 1
+             "before", "name", "events", "delivered", "buried", "source", "position", "severity", "low", "high", "small", "to"), 1
         )  # fmt: skip
         session.execute("index_least")
         plan = session.connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", values).fetchall()

@@ -74,3 +74,18 @@ def test_what_is_no_expression(expression):
         return
     with pytest.raises(ValueError, match="is not a JMESPath expression: "):
         checked_expression(expression)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "contains('GET POST', data.none)",
+        "contains(data.text, data.number)",
+        "floor(to_number(data.nan)) == `1`",
+        "ceil(to_number(data.huge)) == `1`",
+        "data.list[::0]",
+    ],
+)
+def test_a_condition_that_python_cannot_evaluate_does_not_hold(where):
+    one = event(text="a", number=1, nan="nan", huge="1e999", list=[1])
+    assert not Match(where=where).fits(document_of(one))

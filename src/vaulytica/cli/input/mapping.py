@@ -42,14 +42,15 @@ class _Field:
 
     def __init__(self, name: str, expression: str) -> None:
         import jmespath
-        from jmespath.exceptions import JMESPathError
 
-        self._errors = JMESPathError
+        from vaulytica.expressions import FAULTS
+
+        self._errors = FAULTS
         self._needed = name in _NEEDED
         self._text = f"--map {name}={expression}"
         try:
             self._compiled = jmespath.compile(expression)
-        except JMESPathError as error:
+        except FAULTS as error:
             raise WebhookConfigError(f"{self._text}: {_one_line(error)}") from None
 
     def of(self, value: Any) -> Any:

@@ -36,6 +36,9 @@ def _move(session: Session, low: int, high: int) -> None:
     (last,) = session.execute("last_batch").fetchone()
     if last is None:
         return
-    by = last - low + 1
-    session.execute("move_batches", low=low, high=high, small=_SMALL, by=by)
-    session.execute("follow_batches", low=low, high=high, by=by)
+    values = {"low": low, "high": high, "small": _SMALL}
+    small = session.execute("small_batches", most=-1, **values).fetchall()
+    # One by one: were the gaps between them kept, the numbers would soon be too large for SQLite.
+    for to, (batch,) in enumerate(small, last + 1):
+        session.execute("move_batch", batch=batch, to=to)
+        session.execute("follow_batch", batch=batch, to=to)

@@ -169,17 +169,19 @@ CREATE INDEX IF NOT EXISTS outbox_delivery_least ON outbox_delivery (severity)
 WHERE state IN ('fresh', 'deferred', 'held', 'claimed')
 
 -- name: small_batches
-SELECT 1 FROM outbox_batch WHERE id > :low AND id < :high AND length(body) < :small LIMIT :most
+SELECT id FROM outbox_batch WHERE id > :low AND id < :high AND length(body) < :small ORDER BY id LIMIT :most
 
 -- name: last_batch
 SELECT max(id) FROM outbox_batch
 
--- name: move_batches
-UPDATE outbox_batch SET id = id + :by WHERE id > :low AND id < :high AND length(body) < :small
+-- name: move_batch
+UPDATE outbox_batch SET id = :to WHERE id = :batch
 
--- name: follow_batches
-UPDATE outbox_delivery SET batch = batch + :by
-WHERE batch > :low AND batch < :high AND batch NOT IN (SELECT id FROM outbox_batch WHERE id > :low AND id < :high)
+-- name: follow_batch
+UPDATE outbox_delivery SET batch = :to WHERE batch = :batch
+
+-- name: waiting
+SELECT count(*) FROM outbox_delivery WHERE batch = :batch AND state IN ('fresh', 'deferred', 'held')
 
 -- name: batch_size
 SELECT refs, length(body) FROM outbox_batch WHERE id = :batch

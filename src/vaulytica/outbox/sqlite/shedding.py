@@ -78,6 +78,8 @@ class _Shedding:
             for row, state, most in self._least():
                 refs, length = self._session.execute("batch_size", batch=row.batch).fetchone()
                 batch, events = row.batch, row.events
+                if refs > 1 and not self._is_all_waiting(batch, refs):
+                    continue  # it would free nothing
                 # All, where others have them, too: only the last of these frees anything.
                 count = events if refs > 1 else -(-over * events // max(1, length))
                 done = self._drop(row, state, min(count, most))
@@ -89,6 +91,11 @@ class _Shedding:
             if not gone:
                 return
             close_up(self._session, gone)
+
+    def _is_all_waiting(self, batch: int, refs: int) -> bool:
+        """Whether nobody has it that would go on having it."""
+        (count,) = self._session.execute("waiting", batch=batch).fetchone()
+        return bool(count == refs)
 
     def _least(self) -> Iterator[tuple[Row, State, int]]:
         """The pending ones in the order in which they go, and how many events of each may."""

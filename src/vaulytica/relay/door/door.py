@@ -104,7 +104,8 @@ class Door:
     def _share(self, entries: Sequence[Entry], group: Group) -> Share:
         parcel = Parcel.of(entries)
         if isinstance(entries, Lines) and len(parcel) >= _SEVERAL:
-            self._recent.keep(parcel.body, entries, len(group.destinations))
+            lines = Lines(entries.rows, entries.ids)  # without the texts that they were read from
+            self._recent.keep(parcel.body, lines, len(group.destinations))
         return Share(parcel, group.destinations, group.key)
 
     async def turn(self) -> None:
