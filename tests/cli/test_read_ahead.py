@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import random
 import sys
@@ -196,3 +197,19 @@ def test_an_empty_file_is_at_hand(tmp_path):
     with ExitStack() as stack:
         turns = Turns(open_inputs([str(tmp_path / "empty")], stack))
         assert turns.are_at_hand() is can_tell(tmp_path / "full")
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\xef\xbb\xbf", b"[]\n", gzip.compress(b"", mtime=0)], ids=range(4)
+)
+def test_what_follows_a_file_without_events_is_looked_at_too(tmp_path, text):
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    full.write_bytes(b'{"type":"a"}\n' * 100)
+    empty.write_bytes(text)
+    reading, writing = os.pipe()
+    with ExitStack() as stack, os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb"):
+        names = [str(full), str(empty)]
+        before_pipe = Turns([*open_inputs(names, stack), ("pipe", pipe)])
+        assert before_pipe.are_at_hand() is False  # else reading on would wait for the pipe
+        before_file = Turns([*open_inputs([*names, str(full)], stack), ("pipe", pipe)])
+        assert before_file.are_at_hand() is can_tell(full)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import stat
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +20,7 @@ from support.sources import connected, running, wait_for
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.relay.door.accept import Full
 from vaulytica.relay.intake import sources
+from vaulytica.relay.intake import stdin as stdin_source
 from vaulytica.relay.intake.settings import IntakeLimits, IntakeSettings, LineSettings
 from vaulytica.relay.intake.stdin import Stdin
 
@@ -147,6 +150,27 @@ def test_what_it_cannot_keep_yet_it_keeps_when_it_runs_again(behind: Intake, pip
     assert [event["data"]["n"] for event in behind.kept()] == [0, 1]
 
 
+def test_what_was_read_ahead_and_cannot_be_kept_at_a_stop_is_said(
+    behind: Intake, pipe: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdin_source, "_GRACE", 0.1)
+    read, write = pipe
+    one = stdin(read)
+    behind.failing = Full("full", 0.05)
+    with write:
+        with running(one, behind):
+            write.write(EVENT % 0)
+            wait_for(lambda: one._stream.held == 1)
+            write.write(EVENT % 1 + EVENT % 2)
+            wait_for(lambda: not select.select([read], [], [], 0)[0])  # the thread has it
+        assert "stdin: 3 events were read, and are not kept" in caplog.messages
+        behind.failing = None
+        with running(one, behind) as source:
+            write.close()
+            source.join()
+    assert [event["data"]["n"] for event in behind.kept()] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("kind", ["events", "json", "text"])
 def test_a_mark_of_utf8_is_no_part_of_the_first_line(behind: Intake, pipe: Any, kind: str) -> None:
     read, write = pipe
@@ -184,6 +208,34 @@ def test_lines_over_a_socket_are_taken_as_they_come_and_answered_at_their_end(
         assert client.recv(1) == b""
     assert len(behind.kept()) == 4
     assert not Path(path).exists()
+
+
+def test_a_stop_in_the_midst_of_a_fast_stream_tells_how_much_is_on_disk(
+    behind: Intake, tmp_path: Path
+) -> None:
+    settings, path = socket_settings(tmp_path)
+    (source,) = sources(settings)
+    behind.failing = Full("full", 0.05)
+    with running(source, behind) as it, connected(path) as client:
+        client.setblocking(False)
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < 0.5:  # all that anybody would hold for it
+            try:
+                client.send((EVENT % 0) * 1000)
+                quiet_since = time.monotonic()
+            except BlockingIOError:
+                time.sleep(0.01)
+        stopping = threading.Thread(target=it.stop)
+        stopping.start()
+        wait_for(lambda: not Path(path).exists())
+        behind.failing = None
+        client.setblocking(True)
+        client.settimeout(60)
+        answer = json.loads(client.recv(1000))
+        stopping.join()
+    kept = len(behind.kept())
+    assert kept > 20_000
+    assert answer["accepted"] + answer["unreadable"] == kept
 
 
 def test_a_writer_that_closes_without_reading_an_answer_loses_nothing(

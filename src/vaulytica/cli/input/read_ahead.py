@@ -17,6 +17,7 @@ from vaulytica.errors import WebhookConfigError
 
 _AHEAD = 512 * 1024  # bytes of input; what is read beyond that waits to be taken
 _CHUNKS = 1024
+_MAY_BE_EMPTY = 64  # bytes: a mark of UTF-8, `[]`, or nothing in gzip
 
 
 def open_inputs(files: list[str], stack: ExitStack) -> Inputs:
@@ -49,8 +50,13 @@ class Turns:
             self._at += 1
 
     def are_at_hand(self) -> bool:
-        """Whether a block of this one, and of the one that may follow it, can be read without waiting."""
-        return all(_is_in_memory(stream) for _, stream in self._inputs[self._at :][:2])
+        """Whether a block of this one, and of those up to the next that has events, can be read without waiting."""
+        for number, (_, stream) in enumerate(self._inputs[self._at :]):
+            if not _is_in_memory(stream):
+                return False
+            if number and os.fstat(stream.fileno()).st_size > _MAY_BE_EMPTY:
+                break
+        return True
 
 
 def _is_in_memory(stream: BufferedReader) -> bool:

@@ -8,6 +8,7 @@ import os
 import queue
 import select
 import threading
+from collections.abc import Iterator
 
 from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
@@ -61,6 +62,8 @@ class Stdin:
         finally:
             taking.cancel()
             await asyncio.wait((taking,))
+            for chunk in chunks.left():
+                self._stream.add(chunk)
             if chunks.is_over:
                 self._chunks = None
             if held := self._stream.held:
@@ -147,6 +150,15 @@ class _Chunks:
                 raise chunk
             self._wanted.release()
             return chunk
+
+    def left(self) -> Iterator[bytes]:
+        """What was read, and is not taken, when it was stopped."""
+        while self.is_stopped and not self._chunks.empty():
+            chunk = self._chunks.get_nowait()
+            if chunk and not isinstance(chunk, OSError):
+                yield chunk
+            else:
+                self._finish()
 
     def _finish(self) -> None:
         """The thread has ended."""

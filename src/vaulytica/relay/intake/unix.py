@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.http import App
@@ -28,10 +28,8 @@ from vaulytica.relay.intake.stream import CHUNK, Stream
 log = logging.getLogger("vaulytica.relay.intake")
 
 _GRACE = 5.0  # seconds that requests and streams under way get when it stops
-_SHARE, _FEWEST = (
-    2,
-    16,
-)  # of the files that this process may have open, a half may be connections here
+# Of the files that this process may have open, a half may be connections here; and never fewer.
+_SHARE, _FEWEST = 2, 16
 _LOOK = 1.0  # seconds between two looks at whether its file is still there
 _HTTP = re.compile(rb"[A-Z]{3,20} ")  # how a request begins; no line of events or of JSON does
 _LONGEST_METHOD = 21
@@ -145,12 +143,16 @@ class _Connection:
         self._first = first
         self._transport = transport
         self._reader = asyncio.StreamReader(limit=CHUNK, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
+        self._protocol = _Cuttable(self._reader, loop=loop)
+        transport.set_protocol(self._protocol)
+        self._protocol.connection_made(transport)
         transport.resume_reading()
-        self._writer = asyncio.StreamWriter(transport, protocol, self._reader, loop)
-        self.is_cut = False
+        self._writer = asyncio.StreamWriter(transport, self._protocol, self._reader, loop)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more may have come than was read."""
+        return self._protocol.is_cut
 
     async def next(self) -> bytes:
         """What has come; empty at the end."""
@@ -163,7 +165,7 @@ class _Connection:
 
     def cut(self) -> None:
         """Read no more than has come by now."""
-        self.is_cut = True
+        self._protocol.is_cut = True
         self._transport.pause_reading()
         self.end()
 
@@ -178,6 +180,24 @@ class _Connection:
         self._writer.close()
         with suppress(OSError, TimeoutError):
             await asyncio.wait_for(self._writer.wait_closed(), _GRACE)
+
+
+class _Cuttable(asyncio.StreamReaderProtocol):
+    """Its reader resumes the transport when it has room again, also when the stream is cut."""
+
+    is_cut = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._pause = cast("asyncio.Transport", transport).pause_reading
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol. What comes after the cut is not counted, so that its writer sends it again."""
+        if self.is_cut:
+            self._pause()
+        else:
+            super().data_received(data)
 
 
 class _Beginning(asyncio.Protocol):

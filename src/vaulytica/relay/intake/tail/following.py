@@ -12,6 +12,7 @@ from vaulytica.outbox.delivery import Mark
 from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
+from vaulytica.relay.intake.tail.all_of import all_of
 from vaulytica.relay.intake.tail.content import Moved, where_it_goes_on
 from vaulytica.relay.intake.tail.files import Seen, Sight, folders, sight
 from vaulytica.relay.intake.tail.followed import PREFIX, Followed
@@ -213,14 +214,14 @@ class Following:
                 await self._note_begun(_BESIDE + path)
         await self._put([file for file in notes if not file.position.done])
         missed = [Mark(key, held.known[key].text()) for key in held.known.missed(inodes)]
-        await asyncio.gather(*[self._feed.put([], mark) for mark in missed])
+        await all_of([self._feed.put([], mark) for mark in missed])
         for path, settings in self._tails.items():
             if settings.begin == "end":
                 await self._note_begun(_BEGUN + path)
         await self._forget(held.known.too_old())
 
     async def _put(self, files: Sequence[Followed]) -> None:
-        await asyncio.gather(*[file.note(self._feed) for file in files])
+        await all_of([file.note(self._feed) for file in files])
 
     async def _note_begun(self, name: str) -> None:
         if name not in self._begun:

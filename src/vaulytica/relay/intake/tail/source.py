@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.settings import IntakeLimits, TailSettings
+from vaulytica.relay.intake.tail.all_of import all_of
 from vaulytica.relay.intake.tail.followed import Followed, Found
 from vaulytica.relay.intake.tail.following import Following
 
@@ -77,7 +78,7 @@ class Tail:
         chains = self._following.chains
         for at in range(0, len(chains), _TOGETHER):
             some = chains[at : at + _TOGETHER]
-            for read in await asyncio.gather(*[self._read(chain, now) for chain in some]):
+            for read in await all_of([self._read(chain, now) for chain in some]):
                 found += read
         for file, what in found:
             if what is Found.OTHER:
