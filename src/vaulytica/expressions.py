@@ -1,4 +1,4 @@
-"""JMESPath: expressions on documents, such as an event; compiled once, and never a fault while they are asked."""
+"""JMESPath: expressions on documents, such as an event; compiled once; whatever they are asked, they raise at most `ValueError`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-FAULTS = (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError)
-"""What evaluating may raise: jmespath lets through what Python makes of odd values, as in `contains`."""
+# jmespath lets through what Python makes of odd values, as in `contains`.
+_FAULTS = (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 Pick = Callable[[Any], Any]
 """A compiled expression: a document in, a value out."""
@@ -23,19 +23,36 @@ def checked_expression(expression: str) -> str:
 
 def compiled(expression: str) -> Pick:
     """What evaluates a JMESPath expression on a document; None where that fails."""
-    try:
-        parsed = jmespath.compile(expression)
-    except JMESPathError as error:
-        what = str(error).splitlines()[0].removesuffix(", for expression:")
-        raise ValueError(f"is not a JMESPath expression: {what}") from None
+    ask = strict(expression)
 
     def pick(document: Any) -> Any:
         try:
-            return parsed.search(document)
-        except FAULTS:  # such as a function that is given another type than it takes
+            return ask(document)
+        except ValueError:  # such as of a function that is given another type than it takes
             return None
 
     return pick
+
+
+def strict(expression: str) -> Pick:
+    """The same, but where it fails it raises `ValueError`, which says why on one line."""
+    try:
+        parsed = jmespath.compile(expression)
+    except JMESPathError as error:
+        raise ValueError(f"is not a JMESPath expression: {_said(error)}") from None
+
+    def ask(document: Any) -> Any:
+        try:
+            return parsed.search(document)
+        except _FAULTS as error:
+            raise ValueError(_said(error)) from None
+
+    return ask
+
+
+def _said(error: Exception) -> str:
+    """JMESPath draws a picture of where; its first line says what."""
+    return str(error).partition("\n")[0].removesuffix(", for expression:").strip(" :")
 
 
 def is_true(value: Any) -> bool:

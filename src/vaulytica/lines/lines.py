@@ -67,8 +67,8 @@ class Lines(Sequence[Line]):
         if isinstance(at, slice):
             as_read = None
             if self.as_read is not None:
-                block, which = self.as_read
-                as_read = block, which[at]
+                texts, which = self.as_read
+                as_read = texts, which[at]
             return Lines(self.rows[at], self.ids[at], as_read)
         row = self.rows[at]
         row.id = self.ids[at]

@@ -42,9 +42,8 @@ def matching(which: Filter) -> Matching | None:
 
 
 def _of_id(id: str) -> _Test:
-    written = msgspec.json.encode(
-        id
-    )  # as it stands in the line, if nothing is escaped there in another way
+    # As it stands in the line, if nothing is escaped there in another way.
+    written = msgspec.json.encode(id)
 
     def test(line: bytes) -> bool:
         if written not in line and b"\\" not in line:

@@ -41,29 +41,21 @@ class _Field:
     """One field's expression, compiled once."""
 
     def __init__(self, name: str, expression: str) -> None:
-        import jmespath
+        from vaulytica.expressions import strict
 
-        from vaulytica.expressions import FAULTS
-
-        self._errors = FAULTS
         self._needed = name in _NEEDED
         self._text = f"--map {name}={expression}"
         try:
-            self._compiled = jmespath.compile(expression)
-        except FAULTS as error:
-            raise WebhookConfigError(f"{self._text}: {_one_line(error)}") from None
+            self._ask = strict(expression)
+        except ValueError as error:
+            raise WebhookConfigError(f"{self._text}: {error}") from None
 
     def of(self, value: Any) -> Any:
         """What the expression finds; None for nothing, where an event can do without."""
         try:
-            found = self._compiled.search(value)
-        except self._errors as error:
-            raise MapError(f"{self._text}: {_one_line(error)}") from None
+            found = self._ask(value)
+        except ValueError as error:
+            raise MapError(f"{self._text}: {error}") from None
         if found is None and self._needed:
             raise MapError(f"{self._text} found nothing")
         return found
-
-
-def _one_line(error: Exception) -> str:
-    """JMESPath draws a picture of where; its first line says what."""
-    return str(error).partition("\n")[0].strip(" :")

@@ -31,11 +31,8 @@ class Writer:
         written: Callable[[Sequence[Verdict], Sequence[Delivery]], object],
         watch: Watch,
     ) -> None:
-        self._outbox, self._written, self._failed = (
-            outbox,
-            written,
-            partial(watch.not_written, name),
-        )
+        self._outbox, self._written = outbox, written
+        self._failed = partial(watch.not_written, name)
         self._verdicts: list[Verdict] = []
         self._under_way: list[Verdict] = []
         self._stuck: list[Verdict] = []
