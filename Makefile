@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# Tests and benchmarks start the program hundreds of times: it is compiled once, as an installed one is.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench soak fuzz format lock clean
 .DEFAULT_GOAL := test
