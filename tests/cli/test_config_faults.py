@@ -131,6 +131,23 @@ def test_outboxes_that_a_relay_cannot_have(check, tmp_path, url, words):
     assert line.startswith(f"1:1: outbox: {words.replace('{here}', str(tmp_path))}")
 
 
+def test_an_outbox_of_which_only_an_empty_file_or_the_log_is_left(check, tmp_path):
+    path = tmp_path / "o.db"
+    config = f"outbox: sqlite://{path}\ndestinations: {{a: {{url: https://a.example}}}}"
+    path.touch()
+    (line,) = check(config)
+    assert line.startswith(f"1:1: outbox: {path} is empty, as no outbox ever is: if it was one, ")
+    path.with_name("o.db-wal").write_bytes(b"what was written last")
+    (line,) = check(config)
+    save = f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE"
+    assert line.endswith(f"is in {path}-wal: save that: {save}")
+    path.unlink()
+    (line,) = check(config)
+    assert line.startswith(
+        f"1:1: outbox: {path} is not there, but what was written to it last is, "
+    )
+
+
 AS_NOBODY = """
 import os, sys
 from vaulytica.outbox import why_unusable

@@ -77,32 +77,27 @@ with SqliteOutbox(Path(sys.argv[1])) as outbox:
 """
 
 
-def strace() -> list[str]:
-    """The command; skips where there is none, or none that may look at processes."""
-    path = shutil.which("strace")
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The system calls of that program, one a line; skips where there is no strace, or none that may look."""
+    strace = shutil.which("strace")
     if (
-        path is None
-        or subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True).returncode
+        strace is None
+        or subprocess.run([strace, "-o", "/dev/null", "true"], capture_output=True).returncode
     ):
         pytest.skip("needs strace")
-    return [path, "-f", "-y", "-e", "trace=write,pwrite64,fsync,fdatasync"]
-
-
-def test_what_is_told_has_been_synced_since_it_was_written(tmp_path: Path) -> None:
-    calls = tmp_path / "calls"
-    command = [
-        *strace(),
-        "-o",
-        str(calls),
-        sys.executable,
-        "-c",
-        PROGRAM,
-        str(tmp_path / "outbox.db"),
-    ]
+    folder = tmp_path_factory.mktemp("strace")
+    seen = "trace=write,pwrite64,fsync,fdatasync,link,linkat"
+    command = [strace, "-f", "-y", "-e", seen, "-o", str(folder / "calls")]
+    command += [sys.executable, "-c", PROGRAM, str(folder / "outbox.db")]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return (folder / "calls").read_text("utf-8", "replace").splitlines()
+
+
+def test_what_is_told_has_been_synced_since_it_was_written(calls: list[str]) -> None:
     told: list[str] = []
     written = synced = False
-    for call in calls.read_text("utf-8", "replace").splitlines():
+    for call in calls:
         if (said := re.search(r'write\(1<[^>]*>, "(begin|put|settle)\\n"', call)) is not None:
             if said[1] != "begin":
                 told.append(said[1])
@@ -114,3 +109,19 @@ def test_what_is_told_has_been_synced_since_it_was_written(tmp_path: Path) -> No
         elif re.search(r"f(data)?sync\(\d+<[^>]*outbox\.db-wal>\) *= 0", call):
             synced = True
     assert told == ["put", "settle"] * 5
+
+
+def test_a_new_file_is_synced_before_it_has_its_name_and_its_name_before_anything_is_told(
+    calls: list[str],
+) -> None:
+    steps = {
+        "made": r"pwrite64\(\d+<[^>]*/\.vaulytica-[^>]*>",
+        "synced": r"fsync\(\d+<[^>]*/\.vaulytica-[^>]*>\) *= 0",
+        "named": r"link(at)?\(.*/\.vaulytica-.*outbox\.db\".*\) *= 0",
+        "name synced": r"fsync\(\d+<[^>]*/strace\d+>\) *= 0",
+        "told": r"write\(1<[^>]*>, \"put",
+    }
+    found = [name for call in calls for name, words in steps.items() if re.search(words, call)]
+    before, after = found[: found.index("named")], found[found.index("named") + 1 :]
+    assert before[-1] == "synced"
+    assert after[:2] == ["name synced", "told"]

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.conservation import Ledger, Relay
 from support.disks import disk, fill
 from support.nursery import until
@@ -144,6 +146,25 @@ def test_a_file_that_is_damaged_at_the_start(tmp_path: Path, make: Callable[...,
     said = process.log.read_text("utf-8").splitlines()[-1]
     assert f": outbox: {one.outbox_path} is there, and is no SQLite file" in said
     assert f"vaulytica outbox recover --outbox {one.url} --into NEW_FILE" in said
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_file_that_has_become_empty(
+    tmp_path: Path, make: Callable[..., Relay], is_killed: bool
+) -> None:
+    """No relay makes a new one of it; and what its log still has can be saved."""
+    one = make(tmp_path)
+    process = one.start()
+    kept(one, 50)
+    process.kill() if is_killed else stopped(one)
+    os.truncate(one.outbox_path, 0)
+    process = one.start(ready=False)
+    assert process.wait() == 2
+    said = process.log.read_text("utf-8").splitlines()[-1]
+    assert f": outbox: {one.outbox_path} is empty, " in said
+    log = one.outbox_path.with_name("outbox.db-wal")
+    assert (one.outbox_path.stat().st_size, log.exists()) == (0, is_killed)
+    assert (f"vaulytica outbox recover --outbox {one.url} --into NEW_FILE" in said) is is_killed
 
 
 def test_a_page_that_turns_out_to_be_damaged(tmp_path: Path, make: Callable[..., Relay]) -> None:

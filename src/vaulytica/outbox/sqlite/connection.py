@@ -10,10 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.outbox.sqlite.making import PAGE, make
+from vaulytica.outbox.sqlite.place import refuse_if_lost
+from vaulytica.outbox.sqlite.schema import version_of
 from vaulytica.wal import use_wal
 
 _BUSY = 10.0  # seconds to wait for another program's transaction
-_PAGE = 16384  # batches are large: fewer, larger pages are written and freed faster
 _WAL_PAGES = 1024  # 16 MiB, after which what is in the log goes to its place in the file
 _CACHE = 16 * 1024  # KiB; what was put lately is claimed, and freed, without being read again
 
@@ -29,33 +31,32 @@ def path_of(url: str) -> Path:
 
 
 def connect(path: Path, *, create: bool, look_only: bool = False) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself. A new file is for this user only.
+    """A connection that begins no transaction by itself. Without `create`, an outbox must be in the file.
 
     `look_only`: the file may be where nothing can be written.
     """
     if path.is_dir():
         raise OutboxError(f"outbox {path}: it is a folder; name the file in it")
+    refuse_if_lost(path, create=create)
     if not path.exists():
-        if not create:
-            raise OutboxError(f"outbox {path}: there is no such file")
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            make(path)
         except OSError as error:
             raise OutboxError(f"outbox {path}: cannot make it: {error.strerror}") from None
     is_frozen = look_only and _is_frozen(path)
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}{'?immutable=1' if is_frozen else ''}",
+        f"file:{quote(str(path))}?{'immutable=1' if is_frozen else 'mode=rw'}",
         uri=True,
         timeout=_BUSY,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
     )
-    if is_frozen:
-        return connection
     try:
-        connection.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file only, as is auto_vacuum
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if not create and not version_of(connection):
+            raise OutboxError(f"outbox {path}: there is no outbox in this file; was another meant?")
+        if is_frozen:
+            return connection
         mode = use_wal(connection, _BUSY)
         if mode != "wal":
             raise OutboxError(f"outbox {path}: SQLite cannot use a write-ahead log there ({mode})")
@@ -63,7 +64,7 @@ def connect(path: Path, *, create: bool, look_only: bool = False) -> sqlite3.Con
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        connection.execute(f"PRAGMA journal_size_limit = {4 * _WAL_PAGES * _PAGE}")
+        connection.execute(f"PRAGMA journal_size_limit = {4 * _WAL_PAGES * PAGE}")
     except BaseException:
         connection.close()
         raise

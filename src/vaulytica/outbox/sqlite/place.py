@@ -16,10 +16,13 @@ _LONGEST = 255 - len("-journal")  # bytes of a name, beside which SQLite puts ot
 def why_unusable(path: Path) -> str | None:
     """What is wrong, and what to do; None if nothing is. Nothing is written."""
     try:
-        return _why_no_folder(path.parent) or _why_no_file(path) or _why_no_lock(lock_of(path))
+        if (why := _why_no_folder(path.parent) or _why_no_file(path)) is not None:
+            return why
+        lost = _why_lost(path)
+        return _why_no_lock(lock_of(path)) if lost is None else f"{path} {lost}"
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        return f"{path} cannot be used: {why}"
+        said = error.strerror if isinstance(error, OSError) else error
+        return f"{path} cannot be used: {said}"
 
 
 def refuse_if_nearly_full(path: Path, min_free: int) -> None:
@@ -33,15 +36,44 @@ def refuse_if_nearly_full(path: Path, min_free: int) -> None:
         )
 
 
-def refuse_if_none(path: Path) -> None:
-    """Raise where there is no file, or an empty one, as no outbox ever is: SQLite would make one of it."""
-    if not path.exists():
+def refuse_if_lost(path: Path, *, create: bool) -> None:
+    """Raise where what was in the outbox is gone; and, unless it may be made, where none is."""
+    try:
+        why, is_there = _why_lost(path), path.exists()
+    except OSError as error:
+        raise OutboxError(f"outbox {path}: it cannot be looked at: {error.strerror}") from None
+    if why is not None:
+        raise OutboxDamagedError(f"outbox {path} {why}")
+    if not create and not is_there:
         raise OutboxError(f"outbox {path}: there is no such file")
-    if path.is_file() and not path.stat().st_size:
-        raise OutboxDamagedError(
-            f"outbox {path} is empty, as no outbox ever is: if it was one, all that was in it is gone; "
-            "put a copy back, or remove it, to begin anew"
+
+
+def _why_lost(path: Path) -> str | None:
+    """A file that has become empty, or was taken away: SQLite would make a new one of it, and drop its log."""
+    # First, as whoever makes the file writes its log after that.
+    logs = [f"{path}{name}" for name in ("-wal", "-journal") if _has_content(f"{path}{name}")]
+    is_there = path.exists()
+    if not (path.is_file() and not path.stat().st_size if is_there else logs):
+        return None
+    save = f"vaulytica outbox recover --outbox sqlite://{path.absolute()} --into NEW_FILE"
+    if not is_there:
+        return (
+            f"is not there, but what was written to it last is, in {logs[0]}: put the file back beside "
+            f"that, or an empty one and save what can be read: {save}"
         )
+    if f"{path}-wal" in logs:
+        return f"is empty, but what was written to it last is in {path}-wal: save that: {save}"
+    return (
+        "is empty, as no outbox ever is: if it was one, what was in it is gone; "
+        "put a copy back, or remove it to begin anew (a database of your own needs a table first)"
+    )
+
+
+def _has_content(name: str) -> bool:
+    try:
+        return Path(name).stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _why_no_folder(folder: Path) -> str | None:
@@ -82,7 +114,7 @@ def _by_whom(path: Path) -> str:
 
 
 def _is_sqlite(path: Path) -> bool:
-    """Whether it is one, or empty, or in use, maybe by this process, whose locks would go when it is closed."""
+    """Whether it is one, or empty (see `_why_lost`), or in use, maybe by this process, whose locks would go when it is closed."""
     if is_held(path):
         return True
     with path.open("rb") as file:

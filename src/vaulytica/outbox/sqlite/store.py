@@ -24,7 +24,7 @@ from vaulytica.outbox.sqlite.connection import (
 )
 from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
-from vaulytica.outbox.sqlite.place import refuse_if_nearly_full, refuse_if_none, why_unusable
+from vaulytica.outbox.sqlite.place import refuse_if_lost, refuse_if_nearly_full, why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
@@ -79,9 +79,8 @@ class SqliteOutbox:
         self._min_free, self._look_only = min_free, look_only
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
-        self._closed = False
-        if not create:
-            refuse_if_none(path)
+        self._closed, self._create = False, create
+        refuse_if_lost(path, create=create)
         self._lock = OwnerLock(path) if owner else None
         try:
             with explaining(path):
@@ -122,7 +121,7 @@ class SqliteOutbox:
         self._reader = self._opened(create=False)
 
     def _opened(self, *, create: bool) -> Session:
-        connection = connect(self.path, create=create, look_only=self._look_only)
+        connection = connect(self.path, create=create and self._create, look_only=self._look_only)
         try:
             if create:
                 migrate(connection, self.path, self._milliseconds, owner=self._lock)

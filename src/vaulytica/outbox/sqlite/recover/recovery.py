@@ -11,6 +11,7 @@ from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
 from vaulytica.outbox.delivery import Counts
 from vaulytica.outbox.sqlite.commit import Op
 from vaulytica.outbox.sqlite.lock import OwnerLock
+from vaulytica.outbox.sqlite.place import refuse_if_lost
 from vaulytica.outbox.sqlite.recover.filling import Filling
 from vaulytica.outbox.sqlite.recover.pages import SIZES, Pages
 from vaulytica.outbox.sqlite.recover.rows import BatchRow, DeliveryRow, DestinationRow, Scan
@@ -42,6 +43,7 @@ def recover(source: Path, target: Path) -> Recovered:
         raise OutboxError(f"outbox {source}: there is no such file")
     if target.exists():
         raise OutboxError(f"outbox {target} is there already; name a new file")
+    refuse_if_lost(target, create=True)
     lock = _locked(source)
     try:
         pages = _opened(source)

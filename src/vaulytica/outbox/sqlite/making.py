@@ -1,0 +1,55 @@
+"""A new file: made beside its place, whole and on disk, before it gets its name. So no outbox is ever empty."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+PAGE = 16384  # bytes: batches are large, and fewer, larger pages are written and freed faster
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP)  # what a file system without them says
+
+
+def make(path: Path) -> None:
+    """A database with nothing in it, for this user only; where another program was faster, its file stays.
+
+    Who is killed meanwhile leaves nothing in its place; beside it, at most a file `.vaulytica-…`.
+    """
+    place = path.resolve()  # where a symbolic link leads
+    handle, name = tempfile.mkstemp(prefix=".vaulytica-", dir=place.parent)
+    made = Path(name)
+    try:
+        with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = OFF")  # nobody else has the file
+            connection.execute(f"PRAGMA page_size = {PAGE}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("VACUUM")  # writes the first page
+        os.fsync(handle)
+        _give_name(made, place)
+    finally:
+        os.close(handle)
+        made.unlink(missing_ok=True)
+    _sync_folder(place.parent)
+
+
+def _give_name(made: Path, place: Path) -> None:
+    try:
+        os.link(made, place)  # unlike a renaming, it takes nobody's place
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not place.exists():
+            made.rename(place)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
