@@ -19,6 +19,7 @@ import pytest
 
 from support.intake import TOKEN, Intake, intake
 from support.outbox import everything
+from support.relay import wait_until
 from support.sources import running
 from vaulytica.errors import WebhookConfigError
 from vaulytica.integrations.logging import VaulyticaHandler
@@ -41,6 +42,19 @@ def attached(logger: logging.Logger, url: Any, **settings: Any) -> VaulyticaHand
     handler = VaulyticaHandler(url, **settings)
     logger.addHandler(handler)
     return handler
+
+
+def until_it_waits(capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said on standard error until the handler has tried to send, and could not."""
+    said = ""
+
+    def waits() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return "records wait: " in said
+
+    wait_until(waits, "a first try", 60)
+    return said
 
 
 def url_of(relay_in: Intake) -> str:
@@ -214,13 +228,13 @@ def test_a_relay_that_is_away_holds_nobody_up_and_loses_nothing(
     for number in range(100):
         logger.info("event %d", number)
     assert time.monotonic() - began < 1
-    time.sleep(0.3)
+    err = until_it_waits(capsys)
     with intake(tmp_path, port=port) as relay_in:
         handler.flush()
         kept = [event["data"]["message"] for event in relay_in.kept()]
         assert kept == [f"event {number}" for number in range(100)]
         handler.close()
-    err = capsys.readouterr().err
+    err += capsys.readouterr().err
     assert err.count("\n") == 1
     assert "records wait" in err
 
@@ -233,6 +247,7 @@ def test_what_has_no_room_is_counted_and_said(
     handler = attached(logger, f"http://127.0.0.1:{port}", capacity=10)
     for number in range(50):
         logger.info("event %d", number)
+    err = until_it_waits(capsys)
     with intake(tmp_path, port=port) as relay_in:
         handler.flush()
         handler.flush()
@@ -247,7 +262,7 @@ def test_what_has_no_room_is_counted_and_said(
             40,
         )
         handler.close()
-    err = capsys.readouterr().err
+    err += capsys.readouterr().err
     assert err.count("there is no room for more records") == 1
     assert err.count("records wait: ") == 1
     assert err.count("\n") == 2
