@@ -109,8 +109,18 @@ def test_an_address_that_another_program_has(check):
     )
 
 
+OF_A_FILE = "file: is where the URL is read from; an outbox's own is like sqlite://"
+NO_URL = "is no URL of an outbox; write it like sqlite://"
 OUTBOXES = [
-    ("/var/lib/o.db", "'/var/lib/o.db' is no URL; write it like sqlite:///var/lib/"),
+    ("/var/lib/o.db", f"'/var/lib/o.db' {NO_URL}/var/lib/o.db"),
+    ("o.db", f"'o.db' {NO_URL}/var/lib/vaulytica/outbox.db"),
+    ("sqlite:o.db", f"'sqlite:o.db' {NO_URL}/var/lib/vaulytica/outbox.db"),
+    ("sqlite:/lib/o.db", f"'sqlite:/lib/o.db' {NO_URL}/lib/o.db"),
+    ("sqlite:////lib/o.db", "sqlite:////lib/o.db has a slash too many; write sqlite:///lib/o.db"),
+    ("sqlite://////o.db", "sqlite://////o.db has a slash too many; write sqlite:///o.db"),
+    ("file:/no/o.db", f"cannot read /no/o.db: No such file or directory; {OF_A_FILE}/no/o.db"),
+    ("file:///no/o.db", f"cannot read /no/o.db: No such file or directory; {OF_A_FILE}/no/o.db"),
+    ("file:no.db", f"cannot read {{here}}/no.db: No such file or directory; {OF_A_FILE}/var/lib/"),
     ("sqlit:///o.db", "unknown outbox 'sqlit'; known are sqlite; did you mean sqlite?"),
     ("redis://localhost/0", "unknown outbox 'redis'; known are sqlite"),
     ("sqlite://o.db", "sqlite://o.db names no file; write its whole path, like sqlite:///var"),

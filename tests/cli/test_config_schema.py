@@ -120,6 +120,7 @@ WRONG = [
     (A, "$"),
     (f"outbox: /var/lib/o.db\n{A}", "$.outbox"),
     (f"outbox: sqlite://o.db\n{A}", "$.outbox"),
+    (f"outbox: sqlite:////o.db\n{A}", "$.outbox"),
     (f"outbox: redis://localhost\n{A}", "$.outbox"),
     (HEAD, "$"),
     (f"{HEAD}destinations: {{}}", "$.destinations"),

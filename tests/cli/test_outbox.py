@@ -300,6 +300,28 @@ def test_pause_and_resume(vaulytica: Cli, url: str) -> None:
     assert (done.code, "no destination 'sime'; it has siem, soc" in done.error) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("sqlite:///{}", "sqlite:///{} has a slash too many; write sqlite://{}"),
+        ("sqlite:{}", "'sqlite:{}' is no URL of an outbox; write it like sqlite://{}"),
+        ("file://{}", "'file://{}' is no URL of an outbox; write it like sqlite://{}"),
+        ("file:{}", "'file:{}' is no URL of an outbox; write it like sqlite://{}"),
+    ],
+)
+def test_a_url_that_is_none_is_said_with_the_one_that_is_meant(
+    vaulytica: Cli, url: str, given: str, words: str
+) -> None:
+    path = url.removeprefix("sqlite://")
+    done = vaulytica("outbox", "status", "--outbox", given.replace("{}", path))
+    assert (done.code, f"outbox: {words.replace('{}', path)}" in done.error) == (2, True)
+
+
+def test_a_path_may_have_slashes_too_many(vaulytica: Cli, url: str) -> None:
+    path = url.removeprefix("sqlite://")
+    assert vaulytica("outbox", "status", "--outbox", f"/{path}").code == 0
+
+
 @pytest.mark.parametrize("command", ["status", "audit"])
 def test_an_empty_file_is_no_outbox_and_is_left_as_it_is(
     vaulytica: Cli, tmp_path: Path, command: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.errors import WebhookConfigError
+from vaulytica.outbox.urls import written_right
 from vaulytica.registry import Table
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def is_owned(url: str) -> bool:
 
 def _store(url: str) -> Any:
     scheme, separator, _ = url.partition("://")
-    if not separator:
+    if not separator or (scheme == "file" and scheme not in OUTBOXES):
         raise WebhookConfigError(
-            f"outbox: {url!r} is no URL; write it like sqlite:///var/lib/vaulytica/outbox.db"
+            f"outbox: {url!r} is no URL of an outbox; write it like {written_right(url)}"
         )
     try:
         return OUTBOXES.load(scheme)

@@ -19,7 +19,7 @@ from vaulytica.cli.config_files.faults import Faults, named, of, refused
 from vaulytica.cli.config_files.kinds import wrong_kinds
 from vaulytica.cli.config_files.stand_ins import is_about, stand_in
 from vaulytica.cli.credentials.auth import merged_auth, unused
-from vaulytica.cli.credentials.references import AbsentError, dereferenced, secret
+from vaulytica.cli.credentials.references import AbsentError, outbox_url, secret
 from vaulytica.config import WebhookAuth
 from vaulytica.config.settings import model_at, models_in, names_of, secret_fields
 from vaulytica.errors import WebhookConfigError
@@ -82,7 +82,8 @@ class _Reading:
         absent = set()
         if "outbox" in tree:
             given = tree["outbox"]
-            tree["outbox"] = self._text(given, ("outbox",))
+            if isinstance(given, str):
+                tree["outbox"] = self._read(lambda: outbox_url(given, self._base), ("outbox",))
             absent = {"outbox"} if tree["outbox"] is not given else set()
         if isinstance(given := tree.pop("destinations", None), Mapping):
             tree["destinations"] = self._destinations(given)
@@ -227,11 +228,6 @@ class _Reading:
         if isinstance(given, list):
             return [self._secret(one, (*keys, n)) for n, one in enumerate(given)]
         return self._read(lambda: secret(given, named(keys), base=self._base, prompt=False), keys)
-
-    def _text(self, given: object, keys: tuple[Key, ...]) -> Any:
-        if not isinstance(given, str):
-            return given
-        return self._read(lambda: dereferenced(given, named(keys), base=self._base), keys)
 
     def _read(self, read: Any, keys: tuple[Key, ...]) -> Any:
         try:

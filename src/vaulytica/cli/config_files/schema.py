@@ -70,7 +70,7 @@ def _may_be_empty(model: Schema, setting: str, its: Schema, *, always: bool) -> 
 
 def _relay(schema: Schema) -> None:
     schemes = [f"{name}://" for name in OUTBOXES.names()]
-    _set(schema, "outbox", pattern=f"^({'|'.join(['sqlite:///', *schemes[1:], *_kinds()])}).")
+    _set(schema, "outbox", pattern=f"^({'|'.join(['sqlite:///(?!/)', *schemes[1:], *_kinds()])}).")
     schema["properties"]["destinations"] |= {
         "minProperties": 1,
         "propertyNames": {"pattern": f"^{NAME.pattern.replace(chr(92) + 'w', 'A-Za-z0-9_')}$"},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.errors import WebhookConfigError, did_you_mean
+from vaulytica.outbox.urls import written_right
 from vaulytica.urls import is_credential
 
 if TYPE_CHECKING:
@@ -73,6 +74,17 @@ def file_of(reference: str | None) -> list[Path]:
 def dereferenced(text: str, what: str, *, base: Path | None = None) -> str:
     """What a reference refers to now; any other text as it is."""
     return _referred(text, what, base).get_secret_value() if _is_reference(text) else text
+
+
+def outbox_url(text: str, base: Path) -> str:
+    """An outbox's, or what a reference to it refers to; a file of SQLite's is often written like one."""
+    try:
+        return dereferenced(text, "outbox", base=base)
+    except WebhookConfigError as error:
+        if not text.startswith("file:"):
+            raise
+        hint = f"file: is where the URL is read from; an outbox's own is like {written_right(text)}"
+        raise type(error)(f"{error}; {hint}") from None
 
 
 def referred_or_none(text: str, what: str, base: Path | None) -> SecretRef | None:

@@ -55,7 +55,9 @@ class Where:
             raise WebhookConfigError(
                 f"which outbox? give --outbox URL, the relay's --config FILE, or set {_ENVIRONMENT}"
             )
-        return url if "://" in url else f"sqlite://{Path(url).absolute()}"
+        if "://" in url or url.startswith(("sqlite:", "file:")):  # no path, but a slip
+            return url
+        return f"sqlite:///{str(Path(url).absolute()).lstrip('/')}"
 
     @contextmanager
     def opened(self, *, look_only: bool = False) -> Iterator[SqliteOutbox]:
@@ -133,14 +135,14 @@ class WhichInState(Which):
 def _named_by(path: Path) -> str:
     """The outbox that a relay's config names; what else is in it may be wrong, or have no secrets here."""
     from vaulytica.cli.config_files.document import Document
-    from vaulytica.cli.credentials.references import dereferenced
+    from vaulytica.cli.credentials.references import outbox_url
 
     document = Document(path)
     given = document.parsed.get("outbox")
     if not isinstance(given, str):
         raise document.error("has no outbox; a relay's config names one", ("outbox",))
     try:
-        return dereferenced(given, "outbox", base=path.parent)
+        return outbox_url(given, path.parent)
     except WebhookConfigError as error:
         raise document.error(str(error), ("outbox",)) from None
 

@@ -13,6 +13,7 @@ from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox.sqlite.making import PAGE, make
 from vaulytica.outbox.sqlite.place import refuse_if_lost
 from vaulytica.outbox.sqlite.schema import version_of
+from vaulytica.outbox.urls import written_right
 from vaulytica.wal import use_wal
 
 _BUSY = 10.0  # seconds to wait for another program's transaction
@@ -22,10 +23,13 @@ _CACHE = 16 * 1024  # KiB; what was put lately is claimed, and freed, without be
 
 def path_of(url: str) -> Path:
     """The file that a URL such as `sqlite:///var/lib/vaulytica/outbox.db` names."""
-    path = Path(url.removeprefix("sqlite://"))
+    name = url.removeprefix("sqlite://")
+    path = Path(name)
+    if name.startswith("//"):
+        raise WebhookConfigError(f"outbox: {url} has a slash too many; write {written_right(url)}")
     if not path.is_absolute() or not path.name:
         raise WebhookConfigError(
-            f"outbox: {url} names no file; write its whole path, like sqlite:///var/lib/vaulytica/outbox.db"
+            f"outbox: {url} names no file; write its whole path, like {written_right(url)}"
         )
     return path
 
