@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from support.damage import PAGE, Whole
 from support.disks import disk
 from support.disks import fill as fill_disk
 from support.heart import refusal
-from support.outbox import everything, ids_in, parcel, the_law
+from support.outbox import OwnClock, everything, ids_in, parcel, the_law
 from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
 from vaulytica.outbox.delivery import Filter, ack
 from vaulytica.outbox.sqlite import SqliteOutbox
@@ -184,10 +185,17 @@ def test_what_cannot_be_read_is_passed_over_by_claims_and_told_of(tmp_path: Path
     there = {json.loads(line)["id"] for line in whole.untouched(bad)}
     told: list[OutboxError] = []
     found: set[str] = set()
-    with SqliteOutbox(path, on_error=told.append) as outbox:
+    clock = OwnClock()
+    clock.jump(time.time() - clock.time())
+    with SqliteOutbox(path, clock=clock, on_error=told.append) as outbox:
         while claimed := outbox.claim("siem", 10):
             found.update(ids_in(*claimed))
             refusal(OutboxDamagedError, lambda: outbox.settle([ack(one) for one in claimed]))
+        assert outbox.due() == {}, "nobody waits for what cannot be read"
+        clock.pass_by(599.0)
+        assert outbox.due() == {}
+        clock.pass_by(1.0)
+        assert outbox.due() == {"siem": 0.0}, "it is looked at again"
         pending = outbox.counts()["siem"].pending
         passed = {one.id for one in outbox.browse(Filter(states=(State.FRESH, State.HELD)))}
     assert there - found == behind_one_of_its_key(there - found), (

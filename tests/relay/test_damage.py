@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from support.damage import PAGE, Whole
-from support.relay import wait_until
+from support.relay import PATIENCE, wait_until
 
 LINES = {"format": "json", "batch": {"as": "ndjson", "max_events": 20}}
 JSON = {"Content-Type": "application/json"}
@@ -64,7 +64,7 @@ def seconds_to_stop(one) -> float:
 def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
     a, b = sink(), sink()
     places = {"a": {"url": a.url, **LINES}, "b": {"url": b.url, **LINES}}
-    one = relay(places, start=False, drain=0.5)
+    one = relay(places, start=False, drain=600)
     every = [f"e-{n}" for n in range(1200)]
     one.put(every, ["a", "b"], each=20, pad="x" * 300)
     whole = Whole(one.outbox_path)
@@ -82,7 +82,7 @@ def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
     assert (status, json.loads(why)["why"]) == (503, said["why"])
     assert one.metric("vaulytica_outbox_damaged") == 1
     assert one.metric("vaulytica_outbox_errors_total") >= 1
-    assert seconds_to_stop(one) < 0.5 + _GRACE
+    assert seconds_to_stop(one) < PATIENCE, "nothing more can be delivered"
     assert len(one.said("outbox damaged")) == 1, "it is said from time to time, not each time"
     for place in (a, b):
         assert place.taken.keys() == there
@@ -96,14 +96,14 @@ def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
 def test_what_cannot_be_settled_is_sent_once_and_does_not_keep_it_from_ending(relay, sink):
     """No verdict can be written: no more is sent than a few, as all would come again."""
     a = sink()
-    one = relay({"a": {"url": a.url, **LINES}}, start=False, drain=0.5)
+    one = relay({"a": {"url": a.url, **LINES}}, start=False, drain=600)
     one.put([f"e-{n}" for n in range(4000)], ["a"], each=20)
     overwrite(one.outbox_path, [root_of(one.outbox_path, "outbox_delivery_batch")])
     one.start()
     one.wait_for("outbox damaged")
     wait_until(lambda: len(a.taken) >= 2000, "a hundred deliveries")
     assert one.metric("vaulytica_delivered_events_total", "a") == 0
-    assert seconds_to_stop(one) < 0.5 + _GRACE
+    assert seconds_to_stop(one) < PATIENCE, "nothing more is to be sent"
     assert len(a.taken) < 4000
     assert set(a.taken.values()) == {1}
 

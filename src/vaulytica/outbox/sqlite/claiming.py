@@ -51,7 +51,7 @@ def claim(
         return []
     session.sweep(number)
     now = session.now()
-    passed = session.passed_over(destination)
+    passed = session.unreadable.of(destination)
     token = secrets.randbits(62)
     claimed: list[Delivery] = []
     left = events

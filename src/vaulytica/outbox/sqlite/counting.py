@@ -40,7 +40,9 @@ def due(session: Session, destination: str | None) -> dict[str, float]:
     else:
         every = [(session.known_destination(destination), destination)]
     for id, name in every:
-        (first,) = session.execute("next_due", destination=id).fetchone()
+        passed = session.unreadable.of(name)
+        rows = session.execute("next_due", destination=id, most=len(passed) + 1)
+        first = min((at for at, delivery in rows if delivery not in passed), default=None)
         if first is None:
             continue
         if session.execute("is_paused", destination=id).fetchone() is None:

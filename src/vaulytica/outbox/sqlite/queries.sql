@@ -274,10 +274,9 @@ DELETE FROM outbox_batch WHERE id NOT IN (SELECT batch FROM outbox_delivery)
 UPDATE outbox_batch SET refs = (SELECT count(*) FROM outbox_delivery d WHERE d.batch = outbox_batch.id)
 
 -- name: next_due
-SELECT min(due) FROM (
-  SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'fresh' ORDER BY due LIMIT 1)
-  UNION ALL
-  SELECT * FROM (SELECT due FROM outbox_delivery WHERE destination = :destination AND state = 'deferred' ORDER BY due LIMIT 1))
+SELECT * FROM (SELECT due, id FROM outbox_delivery WHERE destination = :destination AND state = 'fresh' ORDER BY due LIMIT :most)
+UNION ALL
+SELECT * FROM (SELECT due, id FROM outbox_delivery WHERE destination = :destination AND state = 'deferred' ORDER BY due LIMIT :most)
 
 -- name: recover_destination
 INSERT OR IGNORE INTO outbox_destination

@@ -10,10 +10,10 @@ from typing import Any
 from vaulytica.outbox.delivery import Retention
 from vaulytica.outbox.sqlite.clock import FileClock
 from vaulytica.outbox.sqlite.queries import SQL
+from vaulytica.outbox.sqlite.unreadable import Unreadable
 
 _CLOCK_STEP = 1000  # milliseconds between two writings of the clock
 _SWEEP_STEP = 1.0  # seconds between two looks for claims that ran out
-_UNREADABLE = 600.0  # seconds until a delivery that could not be read is looked at again
 
 
 class PassedOver(Exception):
@@ -24,7 +24,7 @@ class Session:
     """What verbs run on. `puts` gathers the destinations that have got something new to do.
 
     `retained`: the bytes of what is kept for looking back, see `retaining`; None: not counted yet.
-    `damage`: why a delivery was passed over, until somebody has heard of it.
+    `damage`: why a delivery was passed over, until somebody has heard of it. `unreadable`: those that are.
     """
 
     def __init__(
@@ -47,8 +47,7 @@ class Session:
         self._synchronous = ""
         self._swept: dict[int, float] = {}
         self.damage: str | None = None
-        # By destination, and of these by delivery: until when it is passed over.
-        self._unreadable: dict[str, dict[int, float]] = {}
+        self.unreadable = Unreadable(clock)
 
     def execute(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         """Run the named statement."""
@@ -121,14 +120,4 @@ class Session:
     def pass_over(self, destination: str, id: int, why: str) -> None:
         """Leave a delivery that cannot be read where it is: nothing is written to what is damaged."""
         self.damage = why
-        until = self.clock.monotonic() + _UNREADABLE
-        self._unreadable.setdefault(destination, {})[id] = until
-
-    def passed_over(self, destination: str) -> dict[int, float]:
-        """The deliveries that are not to be looked at now."""
-        passed = self._unreadable.get(destination)
-        if not passed:
-            return {}
-        now = self.clock.monotonic()
-        self._unreadable[destination] = {id: at for id, at in passed.items() if at > now}
-        return self._unreadable[destination]
+        self.unreadable.add(destination, id)

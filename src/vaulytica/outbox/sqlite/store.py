@@ -115,10 +115,10 @@ class SqliteOutbox:
         self._pid = os.getpid()
         self._writer: Session | None = None
         self._reader: Session | None = None
-        self._reading = threading.Lock()
-        self._commit = GroupCommit(self._perform)
+        self._reading, self._commit = threading.Lock(), GroupCommit(self._perform)
         self._writer = self._opened(create=True)
         self._reader = self._opened(create=False)
+        self._reader.unreadable = self._writer.unreadable
 
     def _opened(self, *, create: bool) -> Session:
         connection = connect(self.path, create=create and self._create, look_only=self._look_only)

@@ -69,9 +69,9 @@ class RelayLane:
         chunk = most if settings.is_ordered else most * destination.width * _CHUNK
         self._work = Work(self.lane, chunk, recent.read)
         self._ready: deque[Errand] = deque()
-        self._writer = Writer(name, outbox, self._written, watch)
-        self._held_bytes = 0
         self._changed = Signal()
+        self._writer = Writer(name, outbox, self._written, self._changed.set, watch)
+        self._held_bytes = 0
         self.claiming = asyncio.Lock()  # who holds it knows that nothing is being claimed
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = 0  # tasks that have not asked for their turn yet

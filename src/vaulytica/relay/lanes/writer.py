@@ -22,16 +22,20 @@ _MOST_STUCK = 100  # verdicts: what they are of may be sent again, if this proce
 
 
 class Writer:
-    """`written` hears of each verdict that is on disk; `watch` of each try that was in vain."""
+    """`written` hears of each verdict that is on disk; `watch` of each try that was in vain.
+
+    `idle` is called when nothing is left to be written, but for what is stuck.
+    """
 
     def __init__(
         self,
         name: str,
         outbox: AsyncOutbox,
         written: Callable[[Sequence[Verdict], Sequence[Delivery]], object],
+        idle: Callable[[], object],
         watch: Watch,
     ) -> None:
-        self._outbox, self._written = outbox, written
+        self._outbox, self._written, self._idle = outbox, written, idle
         self._failed = partial(watch.not_written, name)
         self._verdicts: list[Verdict] = []
         self._under_way: list[Verdict] = []
@@ -139,3 +143,5 @@ class Writer:
         task.result()
         if self._verdicts and not self._is_last.is_set():
             self.put(())
+        else:
+            self._idle()
