@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -9,7 +10,7 @@ import socket
 import stat
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,62 @@ def test_what_was_read_ahead_and_cannot_be_kept_at_a_stop_is_said(
         with running(one, behind) as source:
             write.close()
             source.join()
+    assert [event["data"]["n"] for event in behind.kept()] == [0, 1, 2]
+
+
+class Held:
+    """The way to an outbox: a put, or the lanes' turn after it, takes until it is let go."""
+
+    def __init__(self, behind: Intake, what: str) -> None:
+        self._behind, self._what = behind, what
+        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, entries: Any, **more: Any) -> Any:
+        await self._wait("put")
+        return await self._behind(entries, **more)
+
+    async def turn(self) -> None:
+        await self._wait("turn")
+
+    async def _wait(self, what: str) -> None:
+        if what == self._what:
+            self.reached.set()
+            await self.let_go.wait()
+
+
+@pytest.mark.parametrize("what", ["put", "turn"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_what_was_being_kept_as_its_time_to_stop_ran_out_is_neither_said_lost_nor_kept_twice(
+    behind: Intake,
+    pipe: Any,
+    what: str,
+    times: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stdin_source, "_GRACE", 0.0)
+    read, write = pipe
+    one = stdin(read)
+    write.write(EVENT % 0 + EVENT % 1)
+
+    async def stopped() -> None:
+        held = Held(behind, what)
+        run = asyncio.ensure_future(one.run(held))
+        await asyncio.wait_for(held.reached.wait(), 60)
+        for _ in range(times):
+            run.cancel()
+            for _ in range(20):  # until nothing moves but by what is held
+                await asyncio.sleep(0)
+        held.let_go.set()
+        with suppress(asyncio.CancelledError):
+            await run
+
+    asyncio.run(stopped())
+    assert caplog.messages == []
+    write.write(EVENT % 2)
+    write.close()
+    with running(one, behind) as source:
+        source.join()
     assert [event["data"]["n"] for event in behind.kept()] == [0, 1, 2]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from vaulytica.errors import OutboxError
 from vaulytica.outbox.delivery import Mark
@@ -24,17 +25,24 @@ class Feed:
         self._origin = origin
         self._waiting = False
 
-    async def put(self, entries: Sequence[Entry], mark: Mark | None = None) -> None:
+    async def put(
+        self,
+        entries: Sequence[Entry],
+        mark: Mark | None = None,
+        *,
+        kept: Callable[[], object] = lambda: None,
+    ) -> None:
         """Return when they are on disk, however long that takes; and lanes have had their turn.
 
-        Cancelled meanwhile, it ends only when it is known whether they are: nothing is left half done.
+        `kept` is called as soon as they are on disk. Cancelled meanwhile, it ends only when it is known
+        whether they are: nothing is left half done.
         """
         while True:
-            kept = asyncio.ensure_future(self._accept(entries, mark=mark))
+            keeping = asyncio.ensure_future(self._keep(entries, mark, kept))
             try:
-                await asyncio.shield(kept)
+                await asyncio.shield(keeping)
             except asyncio.CancelledError:
-                await asyncio.wait((kept,))
+                await until_ended(keeping)
                 raise
             except (Full, OutboxError) as error:
                 self._say(str(error))
@@ -47,7 +55,20 @@ class Feed:
                 await self._accept.turn()
                 return
 
+    async def _keep(
+        self, entries: Sequence[Entry], mark: Mark | None, kept: Callable[[], object]
+    ) -> None:
+        await self._accept(entries, mark=mark)
+        kept()
+
     def _say(self, why: str) -> None:
         if not self._waiting:
             self._waiting = True
             log.warning("%s: reading waits, as events cannot be kept: %s", self._origin, why)
+
+
+async def until_ended(task: asyncio.Future[None]) -> None:
+    """Wait for it, however often the caller is cancelled meanwhile; who has been ends by itself afterwards."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait((task,))

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 
 from vaulytica.relay.door.accept import Accept
-from vaulytica.relay.intake.feed import Feed
+from vaulytica.relay.intake.feed import Feed, until_ended
 from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, LineSettings
 from vaulytica.relay.intake.stream import CHUNK, Stream
@@ -61,7 +61,7 @@ class Stdin:
             raise
         finally:
             taking.cancel()
-            await asyncio.wait((taking,))
+            await until_ended(taking)
             for chunk in chunks.left():
                 self._stream.add(chunk)
             if chunks.is_over:

@@ -64,7 +64,7 @@ class Stream:
     async def put(self, feed: Feed) -> None:
         """Return when all that is ready is on disk."""
         while self._ready:
-            entries = self._ready[0]
-            await feed.put(entries)
-            self._ready.popleft()
-            self.count += len(entries)
+            await feed.put(self._ready[0], kept=self._kept)
+
+    def _kept(self) -> None:
+        self.count += len(self._ready.popleft())
