@@ -181,7 +181,41 @@ def test_only_so_many_attempts_are_remembered(outbox: Any) -> None:
         outbox.settle([nak(delivery, 0.0, [Tried(number, f"no {number}")])])
     (delivery,) = outbox.claim("siem")
     assert delivery.attempts == 50
-    assert [tried.at for tried in delivery.tried] == [0, 1, 2, *range(43, 50)]
+    assert [tried.text for tried in delivery.tried] == [
+        f"no {number}" for number in (0, 1, 2, *range(43, 50))
+    ]
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 0.0, 86400.0])
+def test_attempts_are_at_times_by_the_outboxs_clock(
+    outbox: Any, clock: OwnClock, jump: float
+) -> None:
+    """As `kept` and `due` are, however the system's clock is set meanwhile."""
+    outbox.put(parcel("a"), ["siem"])
+    for _ in range(3):
+        clock.jump(jump)
+        clock.pass_by(10)
+        (delivery,) = outbox.claim("siem")
+        at = clock.time()
+        clock.pass_by(2)
+        outbox.settle([nak(delivery, 0.0, [Tried(at, "no")])])
+    (kept,) = everything(outbox)
+    assert [tried.at - kept.kept for tried in kept.tried] == [10.0, 22.0, 34.0]
+    assert kept.due - kept.kept == 36.0
+
+
+def test_an_attempt_is_neither_before_its_event_was_kept_nor_to_come(
+    outbox: Any, clock: OwnClock
+) -> None:
+    outbox.put(parcel("a"), ["siem"])
+    for jump in (1000.0, -2000.0):
+        (delivery,) = outbox.claim("siem")
+        at = clock.time()
+        clock.pass_by(5)
+        clock.jump(jump)  # between the attempt and its being written down
+        outbox.settle([nak(delivery, 0.0, [Tried(at, "no")])])
+    (kept,) = everything(outbox)
+    assert [tried.at - kept.kept for tried in kept.tried] == [0.0, 10.0]
 
 
 # --- In order, by key.

@@ -11,7 +11,7 @@ import pytest
 
 from support.damage import PAGE, Whole, fill, flip, lines_of, noise
 from support.heart import refusal
-from support.outbox import NEVER, everything, ids_in, parcel, the_law
+from support.outbox import NEVER, WHY, everything, ids_in, parcel, the_law
 from vaulytica.errors import IdempotencyConflictError, OutboxDamagedError, OutboxError
 from vaulytica.outbox.delivery import Once, ack
 from vaulytica.outbox.sqlite import SqliteOutbox
@@ -19,6 +19,7 @@ from vaulytica.outbox.sqlite import recover as package
 from vaulytica.outbox.sqlite.recover import Recovered, recover
 from vaulytica.outbox.states import PENDING, State
 
+WHY_TEXT = WHY.text.encode()
 VERSIONS = Path(__file__).parent / "versions"
 
 
@@ -213,6 +214,18 @@ def test_bits_that_have_flipped_anywhere(seed: int, whole: Whole, old: Path) -> 
     sent = {line for (_, line), (state, _) in found.items() if state in PENDING}
     assert sent <= whole.lines, "what goes out is as it was put"
     assert made.counts
+
+
+def test_attempts_that_cannot_be_read_are_left_out_and_that_is_said(
+    whole: Whole, old: Path
+) -> None:
+    places = [at for at in range(len(whole.content)) if whole.content.startswith(WHY_TEXT, at)]
+    flip(old, [at - 1 for at in places], random.Random(1))  # the quotes before them
+    made, found = recovered(old)
+    assert (made.lost, found) == ({}, as_recovered(whole.fates))
+    with SqliteOutbox(old.with_name("new.db")) as outbox:
+        texts = {one.text for kept in everything(outbox) for one in kept.tried}
+    assert texts == {NEVER.text, "the attempts before cannot be read: see vaulytica outbox audit"}
 
 
 def test_what_is_in_the_log_only_is_there(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ KEPT_FIRST, KEPT_LAST = 3, 7  # of the attempts that a delivery has seen
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One attempt that did not deliver: when (seconds since 1970), and why, free of secrets."""
+    """One attempt that did not deliver: when (seconds since 1970), and why, free of secrets.
+
+    In a verdict the time is the system's; the outbox keeps it by its own clock, as all times.
+    """
 
     at: float
     text: str

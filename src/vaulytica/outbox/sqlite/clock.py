@@ -32,6 +32,12 @@ class FileClock:
         """The time."""
         return self._begin + round((self._clock.monotonic() - self._since) * 1000)
 
+    def of(self, moment: float, since: int) -> float:
+        """A moment by the system's clock, in seconds, as it is by this one; not before `since`, nor after now."""
+        now = self.now()
+        ago = round((self._clock.time() - moment) * 1000)
+        return min(max(now - ago, since), now) / 1000
+
     def monotonic(self) -> float:
         """Seconds that only ever grow."""
         return self._clock.monotonic()

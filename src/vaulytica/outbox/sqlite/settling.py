@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from vaulytica.outbox.delivery import Delivery, Part, Verdict, bounded
+from vaulytica.outbox.delivery import Delivery, Part, Tried, Verdict, bounded
 from vaulytica.outbox.sqlite.claiming import tried_of
 from vaulytica.outbox.sqlite.putting import add_batch
 from vaulytica.outbox.sqlite.session import Session
@@ -83,7 +84,7 @@ def _of_first(part: Part, events: int) -> Part:
     """What of the part is about the first so many events."""
     if part.lines is None:
         return part
-    return msgspec.structs.replace(part, lines=[place for place in part.lines if place < events])
+    return replace(part, lines=[place for place in part.lines if place < events])
 
 
 def split(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> list[tuple[Part, Row]]:
@@ -99,7 +100,7 @@ def split(session: Session, row: Row, parts: Sequence[Part], body: bytes) -> lis
             continue
         text = b"".join([lines[place] + b"\n" for place in places])
         batch = add_batch(session, text, len(places), [row.destination], row.kept)
-        rest = msgspec.structs.replace(row, batch=batch, events=len(places))
+        rest = replace(row, batch=batch, events=len(places))
         if rows:
             rest.id = _copy(session, rest)
         else:
@@ -139,7 +140,7 @@ def _write(session: Session, row: Row, part: Part) -> None:
             if session.retained is not None:
                 session.retained += share_of(session, row.batch)
         return
-    tried = _encode(bounded(tried_of(row.tried) + part.tried)) if part.tried else row.tried
+    tried = _tried(session, row, part.tried) if part.tried else row.tried
     if part.state is State.DEAD:
         session.execute("die", id=row.id, now=now, attempts=attempts, tried=tried)
         return
@@ -154,6 +155,12 @@ def _write(session: Session, row: Row, part: Part) -> None:
         excused=None if part.excused is None else now - round(part.excused * 1000),
         tried=tried,
     )
+
+
+def _tried(session: Session, row: Row, made: Sequence[Tried]) -> bytes:
+    """All attempts, these ones included, as they are kept: at times by the outbox's clock."""
+    stamped = [replace(one, at=session.clock.of(one.at, row.kept)) for one in made]
+    return _encode(bounded((*tried_of(row.tried), *stamped)))
 
 
 def _state_of_deferred(session: Session, row: Row, attempts: int) -> State:

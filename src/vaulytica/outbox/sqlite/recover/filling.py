@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from vaulytica.outbox.delivery import Counts, Tried, bounded
 from vaulytica.outbox.sqlite.checksum import checksum
-from vaulytica.outbox.sqlite.claiming import tried_of
+from vaulytica.outbox.sqlite.claiming import read_tried, tried_of
 from vaulytica.outbox.sqlite.counting import counts
 from vaulytica.outbox.sqlite.putting import add_batch, add_delivery
 from vaulytica.outbox.sqlite.recover.bodies import mended
@@ -110,6 +110,8 @@ class Filling:
             values["state"] = State.DEFERRED
         values["due"] = row.due if row.due < self._latest else self._now
         values["kept"] = min(row.kept, self._now)
+        if row.tried is not None and read_tried(row.tried) is None:
+            values["tried"] = msgspec.json.encode(tried_of(row.tried))  # that they cannot be read
         if not self._execute("recover_delivery", **values).rowcount:
             return
         if is_certain and row.state is not State.DELIVERED:
