@@ -10,7 +10,7 @@ import pytest
 
 from support.outbox import OwnClock
 from support.relay import RelayProcess, post, wait_until
-from vaulytica.relay.answers import Answers
+from vaulytica.relay.http.answers import Answers
 
 
 class Lines:

@@ -17,8 +17,8 @@ from vaulytica.outbox.sqlite import SqliteOutbox
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.lanes.claims import Claims
 from vaulytica.relay.lanes.writer import AGAIN
-from vaulytica.relay.metrics import Metrics
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.metrics import Metrics
+from vaulytica.relay.watching.watch import Watch
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.relay.door.accept import Entry, Receipt
-from vaulytica.relay.http import App
+from vaulytica.relay.http.app import App
 from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard
 from vaulytica.relay.intake.settings import IntakeSettings

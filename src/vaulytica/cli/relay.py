@@ -43,8 +43,8 @@ def relay(
     try:
         from vaulytica.cli.config_files.relay import read_relay
         from vaulytica.relay.intake.settings import LineSettings
-        from vaulytica.relay.logs import make_log
         from vaulytica.relay.relay import Relay
+        from vaulytica.relay.watching.logs import make_log
     except ModuleNotFoundError as error:
         raise WebhookConfigError(
             f"the relay needs {error.name}: install vaulytica with its extra, vaulytica[relay]"

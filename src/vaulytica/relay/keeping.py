@@ -10,7 +10,7 @@ from vaulytica.errors import OutboxError
 
 if TYPE_CHECKING:
     from vaulytica.outbox.ports import AsyncOutbox
-    from vaulytica.relay.watch import Watch
+    from vaulytica.relay.watching.watch import Watch
 
 _WELL_EVERY, _FAILING_EVERY = 10.0, 1.0  # seconds without a put, after which it is tried
 

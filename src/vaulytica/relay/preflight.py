@@ -12,9 +12,9 @@ from pathlib import Path
 from vaulytica.errors import WebhookConfigError
 from vaulytica.outbox import is_owned, why_unusable
 from vaulytica.relay.config import RelayConfig
+from vaulytica.relay.inlets.server import bound, why_not_bound
 from vaulytica.relay.intake.socket_file import Taken, check
 from vaulytica.relay.listen import address_of
-from vaulytica.relay.server import bound, why_not_bound
 
 Keys = tuple[str | int, ...]
 

@@ -16,20 +16,20 @@ from contextlib import suppress
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Retention
-from vaulytica.relay.answers import Answers
 from vaulytica.relay.config import RelayConfig, RetentionSettings
 from vaulytica.relay.door.door import Door
 from vaulytica.relay.door.recent import Recent
 from vaulytica.relay.door.room import Room
 from vaulytica.relay.door.router import Router
-from vaulytica.relay.inlets import Inlets
+from vaulytica.relay.http.answers import Answers
+from vaulytica.relay.http.pages import Pages
+from vaulytica.relay.inlets.inlets import Inlets
 from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.lanes.lanes import Lanes
-from vaulytica.relay.metrics import Metrics
-from vaulytica.relay.notify import READY, STOPPING, notify, reloading
-from vaulytica.relay.pages import Pages
 from vaulytica.relay.upkeep import Upkeep
-from vaulytica.relay.watch import Log, Watch
+from vaulytica.relay.watching.metrics import Metrics
+from vaulytica.relay.watching.notify import READY, STOPPING, notify, reloading
+from vaulytica.relay.watching.watch import Log, Watch
 
 _DAY = 86400.0
 _FOREVER = 36500 * _DAY

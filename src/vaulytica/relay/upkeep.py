@@ -14,8 +14,8 @@ from vaulytica.relay.door.door import Door
 from vaulytica.relay.keeping import Keeping
 from vaulytica.relay.lanes.claims import LEASE
 from vaulytica.relay.lanes.lanes import Lanes
-from vaulytica.relay.notify import ALIVE, notify, watchdog_every
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.notify import ALIVE, notify, watchdog_every
+from vaulytica.relay.watching.watch import Watch
 
 _LOOK_EVERY, _LOOK_COST = 2.0, 0.005  # seconds; and the most of the time that may be spent so
 _COUNT_EVERY = _TRY_EVERY = 1.0

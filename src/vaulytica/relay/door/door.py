@@ -10,11 +10,11 @@ from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.answers import Answers
 from vaulytica.relay.door.accept import Entry, Full, Receipt, Stopping
 from vaulytica.relay.door.recent import Recent
 from vaulytica.relay.door.room import Room
 from vaulytica.relay.door.router import Group, Router, by_severity
+from vaulytica.relay.http.answers import Answers
 from vaulytica.relay.keeping import Keeping
 
 _RETRY_AFTER = 5.0  # seconds

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from vaulytica.relay.door.accept import Accept
-from vaulytica.relay.http import Handler
+from vaulytica.relay.http.app import Handler
 from vaulytica.relay.intake.settings import IntakeSettings
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from vaulytica.relay.http import Receive
+from vaulytica.relay.http.app import Receive
 from vaulytica.relay.intake.refusal import Refusal
 
 _GZIP = 31  # zlib's window bits for gzip's format

@@ -15,7 +15,7 @@ from vaulytica.errors import IdempotencyConflictError, OutboxError
 from vaulytica.lines import together
 from vaulytica.outbox.delivery import Once
 from vaulytica.relay.door.accept import Accept, Entry, Full, Receipt, Stopping
-from vaulytica.relay.http import Receive, Scope, Send, respond
+from vaulytica.relay.http.app import Receive, Scope, Send, respond
 from vaulytica.relay.intake import bodies
 from vaulytica.relay.intake.content import kind_of
 from vaulytica.relay.intake.reading import Reader

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vaulytica.relay.door.accept import Accept
-from vaulytica.relay.http import App
+from vaulytica.relay.http.app import App
 from vaulytica.relay.intake.feed import Feed
 from vaulytica.relay.intake.guard import SPARE, Guard
 from vaulytica.relay.intake.guard import files as most_files

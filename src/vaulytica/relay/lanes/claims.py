@@ -11,7 +11,7 @@ from vaulytica.outbox.ports import AsyncOutbox
 from vaulytica.relay.lanes.linger import Linger
 from vaulytica.relay.lanes.slots import Slots
 from vaulytica.relay.lanes.writer import AGAIN
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 LEASE = 60.0  # seconds; the relay extends what is under way long before that
 _MOST_EVENTS = 10_000  # of one claim

@@ -33,7 +33,7 @@ from vaulytica.relay.lanes.ending import Ending
 from vaulytica.relay.lanes.health import Health
 from vaulytica.relay.lanes.signal import Signal
 from vaulytica.relay.lanes.writer import Writer
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 _LONGEST_TURN = 5.0  # seconds that a claimed batch waits to begin; then it goes back
 _CHUNK = 16  # requests' worth of a delivery's events taken in hand at a time, for each slot

@@ -15,7 +15,7 @@ from vaulytica.relay.lanes.budget import Budget
 from vaulytica.relay.lanes.claims import LEASE
 from vaulytica.relay.lanes.lane import RelayLane
 from vaulytica.relay.lanes.transport import timed_transport
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 MOST_BYTES = 64 * 1024 * 1024  # of events that all lanes together have in memory
 _AGAIN = 5.0  # seconds until a lane that has failed is begun anew

@@ -8,7 +8,7 @@ from vaulytica.delivery.ports import AsyncTransport
 from vaulytica.delivery.request import Request, Response
 from vaulytica.errors import TransportFailure
 from vaulytica.relay.config import DestinationSettings
-from vaulytica.relay.metrics import Counters
+from vaulytica.relay.watching.metrics import Counters
 from vaulytica.sending import async_curl_transport
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from vaulytica.errors import OutboxDamagedError, OutboxError
 from vaulytica.outbox.delivery import Delivery, Verdict
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 AGAIN = 1.0  # seconds until what could not be written is tried again
 _LONGEST = 300.0  # the same, of what is stuck

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from vaulytica.errors import WebhookConfigError
-from vaulytica.relay.http import App
+from vaulytica.relay.http.app import App
 from vaulytica.relay.intake.guard import Guard
 from vaulytica.relay.listen import address_of
 

@@ -22,7 +22,7 @@ from vaulytica.relay.lanes.health import News
 
 if TYPE_CHECKING:
     from vaulytica.relay.lanes.lane import RelayLane
-    from vaulytica.relay.metrics import Metrics
+    from vaulytica.relay.watching.metrics import Metrics
 
 _LONG = 60.0  # seconds after which a destination that is busy may as well be down
 # Seconds between two lines on dead letters of one destination, or on what is dropped, or cannot be kept.

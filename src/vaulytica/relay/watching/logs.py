@@ -10,7 +10,7 @@ from typing import Literal, TextIO, cast
 
 import structlog
 
-from vaulytica.relay.watch import Log
+from vaulytica.relay.watching.watch import Log
 
 Style = Literal["auto", "json", "text"]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from vaulytica.relay.door.accept import Accept
 from vaulytica.relay.intake import Source, sources
 from vaulytica.relay.intake.settings import IntakeSettings
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 _FIRST, _LONGEST = 1.0, 60.0  # seconds until a source that has failed is tried again
 

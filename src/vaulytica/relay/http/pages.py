@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from vaulytica.errors import OutboxError
 from vaulytica.jsonvalues import compact_json
 from vaulytica.outbox.delivery import Counts
-from vaulytica.relay.http import Handler, Receive, Scope, Send, respond
-from vaulytica.relay.metrics import CONTENT_TYPE, Metrics, Snapshot
+from vaulytica.relay.http.app import Handler, Receive, Scope, Send, respond
+from vaulytica.relay.watching.metrics import CONTENT_TYPE, Metrics, Snapshot
 
 if TYPE_CHECKING:
     from vaulytica.relay.relay import Relay

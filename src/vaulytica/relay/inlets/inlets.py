@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from vaulytica.relay.config import RelayConfig
 from vaulytica.relay.door.accept import Accept
-from vaulytica.relay.http import App, Handler
+from vaulytica.relay.http.app import App, Handler
+from vaulytica.relay.inlets.server import Server
+from vaulytica.relay.inlets.tending import Tending
 from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard
 from vaulytica.relay.intake.settings import IntakeLimits
-from vaulytica.relay.server import Server
-from vaulytica.relay.tending import Tending
-from vaulytica.relay.watch import Watch
+from vaulytica.relay.watching.watch import Watch
 
 
 class Inlets:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vaulytica.delivery.ports import Clock
 
 if TYPE_CHECKING:
-    from vaulytica.relay.watch import Log
+    from vaulytica.relay.watching.watch import Log
 
 _SAY_EVERY = 60.0  # seconds between two lines on one status
 _WHY = {

@@ -1,0 +1,1 @@
+"""Inlets: the servers and the sources that are open, as long as the config says so."""
