@@ -12,6 +12,15 @@ from support.outbox import OwnClock
 from support.relay import RelayProcess, post, wait_until
 from vaulytica.relay.http.answers import Answers
 
+CUT = "vaulytica_intake_cut_connections_total"
+
+
+def until_closed(client: socket.socket) -> bytes:
+    try:
+        return client.recv(1)
+    except ConnectionResetError:
+        return b""
+
 
 class Lines:
     """A log that keeps what it is told."""
@@ -105,6 +114,19 @@ def test_a_relay_counts_and_says_what_it_refuses(relay, sink, monkeypatch):
     assert totals == {401: 20, 415: 1, 413: 1, 400: 2, 431: 1}
     assert "strangers" not in json.dumps(one.lines)
     assert len([line for line in refused if line["status"] == 401]) <= 3
+
+
+def test_a_relay_counts_connections_that_it_cuts(relay, sink):
+    """Here there may be one at a time, so each that asks has the one before it go."""
+    one = relay(
+        {"a": {"url": sink().url}}, intake={"listen": "127.0.0.1:0", "limits": {"connections": 1}}
+    )
+    host, _, port = one.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as idle:
+        wait_until(lambda: one.metric(CUT, reason="connections"), "it makes room", 60)
+        assert until_closed(idle) == b""
+    for reason in ("header_seconds", "body_seconds", "idle_seconds", "unread"):
+        assert one.metric(CUT, reason=reason) == 0
 
 
 def test_the_unix_socket_counts_as_well(relay, sink):

@@ -303,15 +303,24 @@ QUICK = {"header_seconds": 1, "body_seconds": 1, "idle_seconds": 1}
 
 
 @pytest.mark.parametrize(
-    "beginning",
-    [b"", b"POST /v1/events HT", HEAD, HEAD + b"Content-Length: 900\r\n\r\n{", HEAD + b"Transfer-Encoding: chunked\r\n\r\n5"],
-)  # fmt: skip
-def test_slowloris_a_request_that_does_not_go_on(tmp_path: Path, beginning: bytes) -> None:
+    ("beginning", "limit"),
+    [
+        (b"", "header_seconds"),
+        (b"POST /v1/events HT", "header_seconds"),
+        (HEAD, "header_seconds"),
+        (HEAD + b"Content-Length: 900\r\n\r\n{", "body_seconds"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5", "body_seconds"),
+    ],
+)
+def test_slowloris_a_request_that_does_not_go_on(
+    tmp_path: Path, beginning: bytes, limit: str
+) -> None:
     with intake(tmp_path, limits=QUICK) as relay_in, relay_in.connect() as client:
         client.sendall(beginning)
         began = time.monotonic()
         until_closed(client)
         assert time.monotonic() - began < 8
+        assert relay_in.cuts == {limit: 1}
 
 
 @pytest.mark.parametrize("beginning", [HEAD + b"X-A: ", HEAD + b"Content-Length: 900\r\n\r\n"])
@@ -331,6 +340,25 @@ def test_slowloris_after_a_request_that_was_well(tmp_path: Path) -> None:
         began = time.monotonic()
         until_closed(client)
         assert time.monotonic() - began < 8
+        assert relay_in.cuts == {"header_seconds": 1}
+
+
+def test_a_connection_that_asks_nothing_more(tmp_path: Path) -> None:
+    with intake(tmp_path, limits=QUICK) as relay_in, relay_in.connect() as client:
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(EVENT), EVENT))
+        assert until_closed(client).startswith(b"HTTP/1.1 202 ")
+        assert relay_in.cuts == {"idle_seconds": 1}
+
+
+def test_who_goes_by_himself_is_not_counted_as_cut(tmp_path: Path) -> None:
+    with intake(tmp_path, limits=QUICK) as relay_in:
+        with relay_in.connect() as client:
+            client.sendall(HEAD)
+        assert relay_in.post(EVENT).status == 202
+        with relay_in.connect() as client:
+            client.sendall(b"no HTTP\r\n\r\n")
+            assert until_closed(client).startswith(b"HTTP/1.1 400 ")
+    assert relay_in.cuts == {}
 
 
 def test_a_body_that_comes_steadily_has_time(tmp_path: Path) -> None:
@@ -402,6 +430,7 @@ def test_an_answer_that_nobody_reads_is_not_kept_for_ever(
         while relay_in.guard.connections and time.monotonic() < give_up:
             time.sleep(0.05)
         assert not relay_in.guard.connections
+        assert relay_in.cuts == {"unread": 1}
         client.close()
         assert len(relay_in.kept()) == 50_000
 
@@ -447,6 +476,7 @@ def test_the_one_idle_for_longest_makes_room(tmp_path: Path) -> None:
         assert relay_in.post(EVENT).status == 202
         clients[0].settimeout(5)
         assert until_closed(clients[0]) == b""
+        assert relay_in.cuts == {"connections": 1}
         for client in clients[1:]:
             client.setblocking(False)
             with pytest.raises(BlockingIOError):

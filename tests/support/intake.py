@@ -19,7 +19,7 @@ from support.outbox import everything
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
-from vaulytica.relay.door.accept import Entry, Receipt
+from vaulytica.relay.door.accept import Cut, Entry, Receipt
 from vaulytica.relay.http.app import App
 from vaulytica.relay.intake import routes
 from vaulytica.relay.intake.guard import Guard
@@ -54,7 +54,8 @@ class Intake:
         self.settings = settings
         self.outbox = open_outbox(f"sqlite://{path}/outbox.db")
         self.answers: Counter[int] = Counter()
-        self.guard = Guard(settings.limits, self.answered)
+        self.cuts: Counter[str] = Counter()
+        self.guard = Guard(settings.limits, self)
         self.failing: Exception | None = None
         self._ready = threading.Event()
 
@@ -78,6 +79,9 @@ class Intake:
 
     def answered(self, status: int, client: str | None = None) -> None:
         self.answers[status] += 1
+
+    def cut(self, why: Cut) -> None:
+        self.cuts[why] += 1
 
     async def forget(self, sources: Sequence[str]) -> None:
         await self.outbox.aio.forget(sources)

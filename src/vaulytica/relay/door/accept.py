@@ -8,6 +8,7 @@ outbox and the destinations.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -46,6 +47,16 @@ class Stopping(Full):
     """Nothing is accepted any more: the relay ends."""
 
 
+class Cut(StrEnum):
+    """Why a connection over HTTP was cut: by the name of the limit, where that is a setting."""
+
+    HEADER = "header_seconds"
+    BODY = "body_seconds"
+    IDLE = "idle_seconds"
+    CONNECTIONS = "connections"
+    UNREAD = "unread"  # its answers, for too long
+
+
 class Accept(Protocol):
     """Take events into the relay: all of them, or none."""
 
@@ -66,6 +77,9 @@ class Accept(Protocol):
 
     def answered(self, status: int, client: str | None = None) -> None:
         """A request over HTTP was answered so; it is counted. `client`: its address, if it has one."""
+
+    def cut(self, why: Cut) -> None:
+        """A connection over HTTP was closed from this side, with no answer; it is counted."""
 
     async def marks(self, prefix: str) -> dict[str, str]:
         """How far each source was read whose name begins with the prefix."""

@@ -10,7 +10,7 @@ from vaulytica.lines import Lines
 from vaulytica.outbox.delivery import Mark, Once, Share
 from vaulytica.outbox.parcel import Parcel
 from vaulytica.outbox.ports import AsyncOutbox
-from vaulytica.relay.door.accept import Entry, Full, Receipt, Stopping
+from vaulytica.relay.door.accept import Cut, Entry, Full, Receipt, Stopping
 from vaulytica.relay.door.recent import Recent
 from vaulytica.relay.door.room import Room
 from vaulytica.relay.door.router import Group, Router, by_severity
@@ -115,6 +115,10 @@ class Door:
     def answered(self, status: int, client: str | None = None) -> None:
         """See `Accept`."""
         self.answers.add(status, client)
+
+    def cut(self, why: Cut) -> None:
+        """See `Accept`."""
+        self.answers.cut[why] += 1
 
     async def marks(self, prefix: str) -> dict[str, str]:
         """See `Accept`."""

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from vaulytica.delivery.ports import Clock
+from vaulytica.relay.door.accept import Cut
 
 if TYPE_CHECKING:
     from vaulytica.relay.watching.watch import Log
@@ -32,11 +33,12 @@ _OTHERS = (202, 404, 405)  # not worth a line: anybody may ask for anything
 
 
 class Answers:
-    """`by_status` counts them since the start."""
+    """`by_status` counts them since the start, and `cut` the connections that ended without one."""
 
     def __init__(self, log: Log, clock: Clock = time) -> None:
         self._log, self._clock = log, clock
         self.by_status: Counter[int] = Counter(dict.fromkeys(sorted((*_WHY, *_OTHERS)), 0))
+        self.cut: Counter[Cut] = Counter(dict.fromkeys(Cut, 0))
         self._unsaid: Counter[int] = Counter()
         self._said: dict[int, float] = {}  # when
         self._client: dict[int, str] = {}  # the last one, where that is known

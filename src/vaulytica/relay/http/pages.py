@@ -46,6 +46,7 @@ class Pages:
             failing=len(relay.inlets.sources.failing),
             refused=door.refused,
             answers=door.answers.by_status,
+            cut=door.answers.cut,
         )
         await respond(send, 200, self._metrics.exposition(snapshot), CONTENT_TYPE)
 

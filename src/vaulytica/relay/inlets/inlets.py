@@ -22,7 +22,7 @@ class Inlets:
         self._accept, self._pages = accept, pages
         self.sources = Tending(accept, watch)
         self._intake, self._metrics = App({}, accept.answered), App(pages)
-        self._guard = Guard(IntakeLimits(), accept.answered)
+        self._guard = Guard(IntakeLimits(), accept)
         self._servers: dict[str, Server] = {}  # by what they are for
 
     @property

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from vaulytica.relay.door.accept import Accept, Cut
 from vaulytica.relay.intake.settings import IntakeLimits
 
 _HEAD = 64 * 1024  # bytes of a request's head
@@ -28,11 +28,11 @@ _LOOK = 1.0  # seconds between two looks at all connections
 class Guard:
     """All connections of one server. What they were given as `limits` may be exchanged.
 
-    `answered` hears the status of what is refused here, and the client's address.
+    `accept` hears of what is refused here, and of connections that are cut.
     """
 
-    def __init__(self, limits: IntakeLimits, answered: Callable[[int, str | None], object]) -> None:
-        self.limits, self.answered = limits, answered
+    def __init__(self, limits: IntakeLimits, accept: Accept) -> None:
+        self.limits, self.accept = limits, accept
         self._room = files() - SPARE
         self.connections: set[GuardedProtocol] = set()
         self.idle: dict[GuardedProtocol, None] = {}  # the one that is so for longest comes first
@@ -47,7 +47,7 @@ class Guard:
         if len(self.connections) >= min(self.limits.connections, self._room):
             spare = next(iter(self.idle), connection)
             self.remove(spare)
-            spare.transport.abort()
+            spare.cut(Cut.CONNECTIONS)
         if connection.transport.is_closing():
             return
         self.connections.add(connection)
@@ -121,7 +121,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refuse(400, b"Bad Request", "this is not HTTP")
 
     def _refuse(self, status: int, phrase: bytes, why: str) -> None:
-        self.guard.answered(status, self.client[0] if self.client else None)
+        self.guard.accept.answered(status, self.client[0] if self.client else None)
         body = b'{"error":"%s"}\n' % why.encode()
         self.transport.write(
             b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
@@ -169,10 +169,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """Close it, if what it has to do has not been done in time."""
         if self._deadline is not None and now > self._deadline:
-            self.transport.abort()
+            self.cut(Cut.BODY if self._head is None else Cut.HEADER)
         elif self.transport.get_write_buffer_size() == 0:
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
         elif now - self._unread_since > _UNREAD:
-            self.transport.abort()
+            self.cut(Cut.UNREAD)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """See uvicorn."""
+        if not self.transport.is_closing():
+            self.guard.accept.cut(Cut.IDLE)
+        super().timeout_keep_alive_handler()
+
+    def cut(self, why: Cut) -> None:
+        """Close it at once; one that is being closed was counted by its answer."""
+        if not self.transport.is_closing():
+            self.guard.accept.cut(why)
+        self.transport.abort()

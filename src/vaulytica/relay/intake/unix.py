@@ -271,7 +271,7 @@ class _Http:
         )
         self._config.load()
         self._state = ServerState()
-        self._guard = Guard(settings.limits, accept.answered)
+        self._guard = Guard(settings.limits, accept)
 
     @property
     def connections(self) -> int:

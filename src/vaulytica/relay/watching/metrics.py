@@ -20,6 +20,7 @@ from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.outbox.delivery import Counts
 
 if TYPE_CHECKING:
+    from vaulytica.relay.door.accept import Cut
     from vaulytica.relay.lanes.health import Health
     from vaulytica.relay.lanes.lane import RelayLane
 
@@ -51,10 +52,11 @@ class Snapshot:
         failing: int,
         refused: Mapping[str, int],
         answers: Mapping[int, int],
+        cut: Mapping[Cut, int],
     ) -> None:
         self.counts, self.lanes, self.bytes, self.totals = counts, lanes, bytes, totals
         self.failing = failing  # sources
-        self.refused, self.answers = refused, answers
+        self.refused, self.answers, self.cut = refused, answers, cut
 
 
 class Metrics:
@@ -151,6 +153,14 @@ class _Collected:
         for status, count in self._snapshot.answers.items():
             answers.add_metric([str(status)], count)
         yield answers
+        cut = CounterMetricFamily(
+            "vaulytica_intake_cut_connections",
+            "Connections over HTTP closed by this side with no answer, by the limit that they went over.",
+            labels=["reason"],
+        )
+        for why, count in self._snapshot.cut.items():
+            cut.add_metric([why], count)
+        yield cut
 
     def _of_outbox(self) -> Iterator[Metric]:
         counts = self._snapshot.counts
