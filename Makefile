@@ -6,14 +6,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 # Tests and benchmarks start the program hundreds of times: it is compiled once, as an installed one is.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Tests start hundreds of processes: each is to find what is compiled, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check bench soak fuzz format lock clean
 .DEFAULT_GOAL := test
 
 demo: $(VENV)/.run
 	$(BIN)/vaulytica demo
 
+# Most tests of processes and sockets wait: four at a time keep two cores busy.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

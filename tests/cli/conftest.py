@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support import nursery
 from vaulytica.receiving.receiver import Receiver
 
 CANARY = "canary-5f2c-secret"
@@ -16,10 +17,10 @@ FAST = ("--initial-delay", "0.01", "--max-delay", "0.05")
 class Done:
     """What a finished command said."""
 
-    def __init__(self, done: subprocess.CompletedProcess[bytes]) -> None:
-        self.code = done.returncode
-        self.out = done.stdout.decode()
-        self.err = done.stderr.decode()
+    def __init__(self, code: int, out: bytes, err: bytes) -> None:
+        self.code = code
+        self.out = out.decode()
+        self.err = err.decode()
         assert "Traceback" not in self.err, self.err
         assert CANARY not in self.out + self.err, "a secret shows"
 
@@ -40,19 +41,12 @@ def environment(**extra: str) -> dict[str, str]:
 
 @pytest.fixture
 def vaulytica(tmp_path):
+    """Run a command to its end. `start` begins one in an interpreter of its own, as users do."""
+
     def run(*arguments: object, stdin: bytes | str = b"", **env: str) -> Done:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        return Done(
-            subprocess.run(
-                command(*arguments),
-                input=data,
-                capture_output=True,
-                env=environment(**env),
-                cwd=tmp_path,
-                timeout=50,
-                check=False,
-            )
-        )
+        argv, env = map(str, arguments), {"SECRET": CANARY, **env}
+        return Done(*nursery.run(argv, data, folder=tmp_path, environment=env, seconds=50))
 
     return run
 

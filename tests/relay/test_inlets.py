@@ -282,7 +282,7 @@ def test_a_pipe_that_others_have_made_not_blocking(relay) -> None:
 def test_a_reload_does_not_read_an_input_that_has_ended_again(relay) -> None:
     intake = {"listen": "127.0.0.1:0", "stdin": True}
     one = relay({"a": DOWN}, start=False, intake=intake)
-    one.start(stdin=subprocess.DEVNULL)
+    one.start()  # on an empty input
     one.wait_for("intake ended", source="stdin")
     one.write({"outbox": f"sqlite://{one.outbox_path}", **one.config, "drain": 4})
     one.wait_for("reloaded")

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from support.nursery import Born, Nursery, until
+from support.nursery import Born, nursery, until
 from support.outbox import everything
 from support.places import ENVIRONMENT, Place, names_in
 from support.ports import free_port
@@ -33,8 +33,9 @@ class Relay:
         self.port = free_port()
         self.clock: Path | None = None
         self.next_schema = False
-        self.nursery = Nursery(folder, **ENVIRONMENT)
         self.process: Born | None = None
+        self._born: list[Born] = []
+        self._count = 0
         self.more = config
         self.configure()
 
@@ -55,21 +56,27 @@ class Relay:
 
     def start(self, *, ready: bool = True, log: Path | None = None) -> Born:
         """Start it. `log`: where it logs to, if that is not to be read here."""
-        self.process = self.nursery.start(
-            "relay",
-            "--config",
-            str(self.path),
-            "--log",
-            "json",
-            next_schema=self.next_schema,
-            clock=self.clock,
-            log=log,
-        )
+        config = ("--config", str(self.path))
+        self.process = self._start("relay", *config, "--log", "json", clock=self.clock, log=log)
         if log is not None:
             until(self._listens, lambda: "it does not listen")
         elif ready:
             self.process.until('"event": "ready"')
         return self.process
+
+    def _start(self, *argv: str, log: Path | None = None, clock: Path | None = None) -> Born:
+        self._born = [born for born in self._born if born.code is None]
+        self._count += 1
+        born = nursery().start(
+            *argv,
+            folder=self.folder,
+            log=log or self.folder / f"process-{self._count}.log",
+            environment=ENVIRONMENT,
+            next_schema=self.next_schema,
+            clock=clock,
+        )
+        self._born.append(born)
+        return born
 
     def _listens(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -78,9 +85,7 @@ class Relay:
 
     def outbox_command(self, *argv: str) -> Born:
         """`vaulytica outbox …` on its file."""
-        return self.nursery.start(
-            "outbox", argv[0], "--outbox", self.url, *argv[1:], next_schema=self.next_schema
-        )
+        return self._start("outbox", argv[0], "--outbox", self.url, *argv[1:])
 
     def audit(self) -> None:
         """`vaulytica outbox audit` has to say that all is right."""
@@ -89,7 +94,8 @@ class Relay:
             assert audit.wait() == 0, audit.log.read_text("utf-8")
 
     def close(self) -> None:
-        self.nursery.close()
+        for born in self._born:
+            born.kill()
         for place in self.places:
             place.closes()
 

@@ -6,8 +6,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -18,6 +16,7 @@ from typing import Any, Self
 
 import yaml
 
+from support.nursery import Born, nursery
 from support.outbox import the_law
 from vaulytica.outbox.delivery import Counts
 from vaulytica.outbox.sqlite import SqliteOutbox
@@ -95,11 +94,11 @@ class RelayProcess:
         self.folder, self.config = folder, config
         self.path = folder / "relay.yaml"
         self.outbox_path = folder / "outbox.db"
-        self.environment = {**os.environ, **environment}
+        self.environment = environment
         self.lines: list[dict[str, Any]] = []
         self.errors = ""
         self.write({"outbox": f"sqlite://{self.outbox_path}", **config})
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Born | None = None
 
     def write(self, config: dict[str, Any]) -> None:
         """Put the config into its file, in one step."""
@@ -109,22 +108,23 @@ class RelayProcess:
         new.replace(self.path)
 
     def start(self, *, ready: bool = True, stdin: int | None = None) -> Self:
-        """Start the process; wait until it says that it is ready."""
-        command = [sys.executable, "-m", "vaulytica", "relay", "--config", str(self.path)]
-        process = subprocess.Popen(
-            command,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            cwd=self.folder,
+        """Start the process; wait until it says that it is ready. `stdin`: a descriptor, else nothing."""
+        (out, stdout), (err, stderr) = os.pipe(), os.pipe()
+        process = nursery().start(
+            "relay",
+            "--config",
+            str(self.path),
+            folder=self.folder,
+            streams={1: stdout, 2: stderr} | ({} if stdin is None else {0: stdin}),
+            environment=self.environment,
         )
+        for end in (stdout, stderr):
+            os.close(end)
         self.process = process
         before = len(self.lines)
         readers = [
-            threading.Thread(target=self._read, args=(process,), daemon=True),
-            threading.Thread(target=self._read_errors, args=(process,), daemon=True),
+            threading.Thread(target=read, args=(pipe,), daemon=True)
+            for read, pipe in ((self._read, out), (self._read_errors, err))
         ]
         for reader in readers:
             reader.start()
@@ -134,15 +134,15 @@ class RelayProcess:
             assert self.said("ready", before), f"{self.lines[before:]} {self.errors}"
         return self
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(json.loads(line))
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe) as lines:
+            for line in lines:
+                self.lines.append(json.loads(line))
 
-    def _read_errors(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            self.errors += line
+    def _read_errors(self, pipe: int) -> None:
+        with os.fdopen(pipe) as lines:
+            for line in lines:
+                self.errors += line
 
     def said(self, event: str, since: int = 0) -> list[dict[str, Any]]:
         """The lines of the log for that event."""
@@ -183,7 +183,7 @@ class RelayProcess:
 
     def signal(self, number: int) -> None:
         assert self.process is not None
-        self.process.send_signal(number)
+        self.process.signal(number)
 
     def kill(self) -> None:
         """By -9, at once."""
@@ -200,14 +200,11 @@ class RelayProcess:
         code = self.process.wait(PATIENCE)
         for reader in self._readers:
             reader.join(PATIENCE)
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
         return code
 
     @property
     def runs(self) -> bool:
-        return self.process is not None and self.process.returncode is None
+        return self.process is not None and self.process.code is None
 
     # --- The outbox, from outside.
 
