@@ -80,8 +80,14 @@ def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
     assert f"vaulytica outbox recover --outbox sqlite://{one.outbox_path}" in said["why"]
     status, why = one.get("/readyz")
     assert (status, json.loads(why)["why"]) == (503, said["why"])
+    assert "nothing more is accepted" in said["next"]
     assert one.metric("vaulytica_outbox_damaged") == 1
     assert one.metric("vaulytica_outbox_errors_total") >= 1
+    accepted = one.counts()["a"].accepted
+    assert [post(one), post(one)] == [503, 503]
+    assert one.metric("vaulytica_refused_events_total", reason="disk") == 2
+    assert one.counts()["a"].accepted == accepted
+    assert one.said("events cannot be kept") == one.said("events can be kept again") == []
     assert seconds_to_stop(one) < PATIENCE, "nothing more can be delivered"
     assert len(one.said("outbox damaged")) == 1, "it is said from time to time, not each time"
     for place in (a, b):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vaulytica.delivery.ports import Clock
-from vaulytica.errors import OutboxError
+from vaulytica.errors import OutboxDamagedError, OutboxError
 
 if TYPE_CHECKING:
     from vaulytica.outbox.ports import AsyncOutbox
@@ -22,6 +22,15 @@ class Keeping:
         self._outbox, self._watch, self._clock = outbox, watch, clock
         self._told = clock.monotonic()
         self.why: str | None = None
+
+    def check(self) -> None:
+        """Raise `OutboxDamagedError` if the file is known to be damaged, until another relay has another file.
+
+        SQLite may then have wrong ideas of which pages are free, and of where a row belongs: what it says
+        to have kept may not be there, and may stand where something else was.
+        """
+        if self._watch.damage is not None:
+            raise OutboxDamagedError(self._watch.damage)
 
     def failed(self, error: OutboxError) -> None:
         """A put did."""
@@ -45,6 +54,7 @@ class Keeping:
     async def look(self) -> None:
         """Put nothing: the disk has to have room for it, and to write."""
         try:
+            self.check()
             await self._outbox.put_shares((), ())
         except OutboxError as error:
             self.failed(error)

@@ -56,6 +56,11 @@ class Door:
         """See `Accept`."""
         if self._closed is not None:
             raise Stopping(self._closed, _RETRY_AFTER)
+        try:
+            self._keeping.check()
+        except OutboxError as error:
+            self._not_kept(entries, error)
+            raise
         shares, ids, wanted = self._shares(entries)
         events = sum([len(share.parcel) * len(share.destinations) for share in shares])
         size = sum([len(share.parcel.body) for share in shares])
@@ -75,8 +80,7 @@ class Door:
         except IdempotencyConflictError:  # the client's fault, not the disk's
             raise
         except OutboxError as error:
-            self.refused["disk"] += len(entries)
-            self._keeping.failed(error)
+            self._not_kept(entries, error)
             raise
         self._keeping.done()
         if not kept.repeated:
@@ -84,6 +88,10 @@ class Door:
             self.unwanted += unwanted
             await self.room.kept(events, size)
         return Receipt(kept.ids, kept.repeated, unwanted)
+
+    def _not_kept(self, entries: Sequence[Entry], error: OutboxError) -> None:
+        self.refused["disk"] += len(entries)
+        self._keeping.failed(error)
 
     def _shares(self, entries: Sequence[Entry]) -> tuple[list[Share], Sequence[str], int]:
         """The events by where they go, the ids of all, and how many of them go anywhere."""

@@ -27,7 +27,7 @@ _WHY = {
     429: "the outbox is full",
     431: "headers that are too large",
     500: "a fault of the relay; the log says more",
-    503: "the disk fails, the relay is stopping, or too many large requests at a time",
+    503: "the disk fails, the outbox is damaged, the relay is stopping, or too many large requests at a time",
 }
 _OTHERS = (202, 404, 405)  # not worth a line: anybody may ask for anything
 

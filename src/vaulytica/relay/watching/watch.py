@@ -197,11 +197,13 @@ class Watch:
         now = self._clock.monotonic()
         if now - self._damaged_at >= _DAMAGED_EVERY:
             self._damaged_at = now
-            hint = "what can be read of it is delivered meanwhile; vaulytica outbox audit says what is damaged"
+            hint = "nothing more is accepted, and what can be read is delivered, until a relay is started on what recover saves"
             self.log.error("outbox damaged", why=self.damage, next=hint)
 
     def not_kept(self, error: OutboxError) -> None:
-        """What came could not be kept: at once, and then once a minute."""
+        """What came could not be kept: at once, and then once a minute. Damage is told by `outbox_failed`."""
+        if isinstance(error, OutboxDamagedError):
+            return
         now = self._clock.monotonic()
         if now - self._not_kept_at >= _DEAD_EVERY:
             self._not_kept_at, self._says_not_kept = now, True
