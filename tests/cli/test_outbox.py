@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from support.damage import PAGE, Whole
 from support.outbox import NEVER, everything, ids_in, parcel
 from vaulytica.outbox import open_outbox
 from vaulytica.outbox.delivery import ack, bury
 from vaulytica.outbox.sqlite import SqliteOutbox
+from vaulytica.outbox.sqlite.usage import log_bytes
 
 Cli = Callable[..., Any]
 
@@ -277,10 +279,46 @@ def test_the_outbox_is_that_of_a_relays_config(vaulytica: Cli, url: str, tmp_pat
 def test_the_log_beside_the_file_counts(vaulytica: Cli, url: str) -> None:
     with opened(url) as outbox:
         outbox.put(parcel("x", text="x" * 100_000), ["siem"])
-        assert outbox.log_bytes > 100_000
+        assert log_bytes(outbox.path) > 100_000
         said = json.loads(vaulytica("outbox", "status", "--json", "--outbox", url).out)
-        assert said["log_bytes"] == outbox.log_bytes
+        assert said["log_bytes"] == log_bytes(outbox.path)
         assert "MiB in its log" in vaulytica("outbox", "status", "--outbox", url).out
+
+
+def test_status_says_what_a_relay_has_found_damaged(vaulytica: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    url = f"sqlite://{path}"
+
+    def noted() -> Any:
+        return json.loads(vaulytica("outbox", "status", "--json", "--outbox", url).out)["damage"]
+
+    with SqliteOutbox(path, owner=True) as outbox:
+        for number in range(40):
+            outbox.put(parcel(str(number), text="x" * 2000), ["siem"])
+    assert noted() is None
+    with path.open("r+b") as file:
+        for page in Whole(path).of_bodies()[5:9]:
+            file.seek(page * PAGE)
+            file.write(b"\xff" * PAGE)
+    with SqliteOutbox(path, owner=True) as outbox:
+        assert noted() is None, "nobody has met it yet"
+        while outbox.claim("siem", 1):
+            pass
+        found = noted()
+    assert f"outbox {path} is damaged (" in found["why"]
+    shown = vaulytica("outbox", "status", "--outbox", url)
+    assert shown.code == 0
+    assert shown.out.splitlines()[-1].startswith("DAMAGED: the relay found it at 20")
+    assert shown.out.endswith(
+        f"what can be read: vaulytica outbox recover --outbox {url} --into NEW_FILE\n"
+    )
+    saved = tmp_path / "saved.db"
+    assert vaulytica("outbox", "recover", "--outbox", url, "--into", str(saved)).code in (0, 1)
+    assert noted() == found, "it is as damaged as before"
+    saved.rename(path)
+    assert noted() is None, "this is another file"
+    SqliteOutbox(path, owner=True).close()
+    assert noted() is None
 
 
 def test_pause_and_resume(vaulytica: Cli, url: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support.damage import PAGE, Whole
 from support.relay import PATIENCE, wait_until
+from vaulytica.outbox.sqlite.noted import noted_damage
 
 LINES = {"format": "json", "batch": {"as": "ndjson", "max_events": 20}}
 JSON = {"Content-Type": "application/json"}
@@ -90,6 +91,9 @@ def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
     assert one.said("events cannot be kept") == one.said("events can be kept again") == []
     assert seconds_to_stop(one) < PATIENCE, "nothing more can be delivered"
     assert len(one.said("outbox damaged")) == 1, "it is said from time to time, not each time"
+    noted = noted_damage(one.outbox_path)
+    assert noted is not None
+    assert noted.why == said["why"]
     for place in (a, b):
         assert place.taken.keys() == there
         assert set(place.taken.values()) == {1}

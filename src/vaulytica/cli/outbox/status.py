@@ -16,9 +16,12 @@ COLUMNS = ("accepted", "delivered", "dead", "pending", "dropped", "purged")
 @grouped
 def status(where: Where, json: Json = False) -> int:
     """Count what is delivered, dead and pending. Since the beginning, for each destination."""
+    from vaulytica.outbox.sqlite.noted import noted_damage
+    from vaulytica.outbox.sqlite.usage import log_bytes
+
     with where.opened(look_only=True) as outbox:
-        paused = outbox.paused()
-        counts, size, log = outbox.counts(), outbox.used_bytes(), outbox.log_bytes
+        paused, damage = outbox.paused(), noted_damage(outbox.path)
+        counts, size, log = outbox.counts(), outbox.used_bytes(), log_bytes(outbox.path)
     if json:
         json_line(
             {
@@ -26,6 +29,7 @@ def status(where: Where, json: Json = False) -> int:
                 "paused": to_builtins(paused),
                 "bytes": size,
                 "log_bytes": log,
+                "damage": damage and {"since": damage.since, "why": damage.why},
             }
         )
         return 0
@@ -34,6 +38,8 @@ def status(where: Where, json: Json = False) -> int:
         since = moment(pause.since)
         line(f"{name} is paused since {since}: {pause.why}; vaulytica outbox resume {name} goes on")
     line(f"{_mib(size)} in use" + (f", and {_mib(log)} in its log" if log > _LEAST else ""))
+    if damage is not None:
+        line(f"DAMAGED: the relay found it at {moment(damage.since)}: {damage.why}")
     return 0
 
 

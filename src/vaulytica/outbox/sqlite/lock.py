@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from vaulytica.errors import OutboxError, OutboxInUseError
@@ -30,11 +31,19 @@ def is_held(path: Path) -> bool:
     return False
 
 
-class OwnerLock:
-    """Held from its making to `release`. On a file of its own: SQLite's locks are on the other."""
+def note_of(path: Path) -> bytes:
+    """What an owner has noted; empty if nothing. Raises `OSError`."""
+    return lock_of(path).read_bytes().partition(b"\n")[2]
 
-    def __init__(self, path: Path, *, wait: float = 0.0) -> None:
-        self._path = lock_of(path)
+
+class OwnerLock:
+    """Held from its making to `release`. On a file of its own: SQLite's locks are on the other.
+
+    In it stand the owner's process, and behind that what a relay has noted; one that begins `anew` drops it.
+    """
+
+    def __init__(self, path: Path, *, wait: float = 0.0, anew: bool = False) -> None:
+        self._path, self.has_note = lock_of(path), False
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -44,15 +53,17 @@ class OwnerLock:
         until = time.monotonic() + wait
         while not self._try():
             if time.monotonic() >= until:
-                holder = os.pread(self._file, 100, 0).decode("ascii", "replace").strip()
+                holder = os.pread(self._file, 100, 0).partition(b"\n")[0].decode("ascii", "replace")
                 os.close(self._file)
                 raise OutboxInUseError(
                     f"outbox {path} is in use by another relay (process {holder or 'unknown'}); "
                     "stop it first, or give this one an outbox of its own"
                 )
             time.sleep(0.02)
+        self._begin = f"{os.getpid()}\n".encode("ascii")
+        noted = b"" if anew else note_of(path)
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
+        os.pwrite(self._file, self._begin + noted, 0)
 
     def _try(self) -> bool:
         try:
@@ -60,6 +71,12 @@ class OwnerLock:
         except BlockingIOError:
             return False
         return True
+
+    def note(self, text: bytes) -> None:
+        """Have others find it until there is another owner; where the disk is full, they do not."""
+        self.has_note = True
+        with suppress(OSError):
+            os.pwrite(self._file, text, len(self._begin))
 
     def release(self) -> None:
         """Let another have it."""

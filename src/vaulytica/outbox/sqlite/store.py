@@ -24,6 +24,7 @@ from vaulytica.outbox.sqlite.connection import (
 )
 from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
+from vaulytica.outbox.sqlite.noted import note
 from vaulytica.outbox.sqlite.place import refuse_if_lost, refuse_if_nearly_full, why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
@@ -81,7 +82,7 @@ class SqliteOutbox:
         self._aio: AsyncSqliteOutbox | None = None
         self._closed, self._create = False, create
         refuse_if_lost(path, create=create)
-        self._lock = OwnerLock(path) if owner else None
+        self._lock = OwnerLock(path, anew=True) if owner else None
         try:
             with explaining(path):
                 self._begin()
@@ -195,14 +196,6 @@ class SqliteOutbox:
     used_bytes = _done(Verbs.used_bytes)
     tidy = _done(Verbs.tidy)
 
-    @property
-    def log_bytes(self) -> int:
-        """How large the write-ahead log beside the file is; it is written into the file in time."""
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size
-        except OSError:
-            return 0
-
     def keep(self, retention: Retention | None) -> None:
         """Keep what is delivered so long from now on."""
         self._retention = retention
@@ -276,6 +269,8 @@ class SqliteOutbox:
             self.on_put(names)
 
     def _tell(self, error: Exception) -> None:
+        if self._lock is not None:
+            note(self._lock, self.path, error, self._clock.time())
         if self.on_error is not None and isinstance(error, OutboxError):
             self.on_error(error)
 
