@@ -7,14 +7,17 @@ A transport makes one request, exactly as given, and answers with a `Response` o
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trustme
 
-from support.behaviours import Crowd, silent, swallows
+from support.behaviours import Crowd, hangs_up, silent, swallows
 from support.faulty import OK, Faulty, http, replies
+from support.tls import server_tls
 from support.transports import Under, failure_of, to, under
 from vaulytica.delivery.ports import AsyncTransport, Transport
 from vaulytica.delivery.request import MAX_ANSWER_BYTES
@@ -182,6 +185,31 @@ def test_a_request_is_made_once_even_if_a_kept_connection_dies_under_it(
     failure = failure_of(curl, to(server, b"2"))
     assert (failure.kind, failure.retryable) == (FailureKind.BROKEN, True)
     assert server.bodies == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_a_kept_connection_that_has_ended_is_not_used_again(
+    secure: bool, curl: Under, serve: Serve, ca: trustme.CA, trusted: None
+) -> None:
+    """Nothing was sent by it, so that this is no attempt."""
+    width, over = 3, threading.Semaphore(0)
+    script = hangs_up(threading.Barrier(width), over)
+    server = serve(script, tls=server_tls(ca) if secure else None)
+    for _ in range(3):
+        requests = [to(server)] * width
+        assert [answer.status for answer in curl.send_all(requests)] == [200] * width
+        assert all(over.acquire(timeout=60) for _ in requests)
+    assert len(server.arrived) == server.connections == 9
+
+
+def test_what_came_unasked_on_a_kept_connection_answers_nothing(curl: Under, serve: Serve) -> None:
+    over = threading.Semaphore(0)
+    unasked = http(403, b"for somebody else")
+    server = serve(hangs_up(threading.Barrier(1), over, unasked))
+    for _ in range(3):
+        assert curl.send(to(server)).status == 200
+        assert over.acquire(timeout=60)
+    assert server.connections == 3
 
 
 def test_a_closed_transport_refuses(curl: Under, serve: Serve) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -72,6 +74,35 @@ def closes_after(requests: int, answer: bytes = OK) -> Script:
             line.send(answer)
 
     return script
+
+
+def hangs_up(together: threading.Barrier, over: threading.Semaphore, then: bytes = b"") -> Script:
+    """Answer so many requests `together`, as if connections were kept; then say `then`, or end, if that is empty.
+
+    `over` is released when that has come to the client.
+    """
+
+    def script(line: Line) -> None:
+        line.request()
+        together.wait(60)
+        line.send(OK)
+        _until_arrived(line.sock)
+        if then:
+            line.send(then)
+        else:
+            line.sock.shutdown(socket.SHUT_WR)
+        _until_arrived(line.sock)
+        over.release()
+        line.until_gone()
+
+    return script
+
+
+def _until_arrived(sock: socket.socket) -> None:
+    """Until the other end has acknowledged all that was sent, an end included (Linux)."""
+    until = time.monotonic() + 60
+    while any(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4))) and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def swallows(after: int) -> Script:

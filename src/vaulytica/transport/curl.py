@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pycurl
 
 from vaulytica.delivery.request import Probe, Request, Response
-from vaulytica.errors import TransportFailure
 from vaulytica.forks import heed_forks, keep_for_ever
 from vaulytica.transport.exchange import Exchange, InterruptibleExchange
 from vaulytica.transport.network import Network
@@ -71,25 +70,18 @@ class AsyncCurlTransport:
     def __init__(self, network: Network = Network()) -> None:
         self._pool = Pool(Exchange, network)
         self._running: _Running | None = None
-        self._distrust = False
         self._running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
         heed_forks(self)
 
     async def send(self, request: Request) -> Response:
         """Make the request; raises `TransportFailure`."""
         exchange = self._pool.take(request.url)
-        exchange.prepare(request, anew=self._distrust)
-        self._distrust = False
+        exchange.prepare(request)
         try:
             await self._perform(exchange)
         except pycurl.error as error:
             return exchange.failed(error)
-        try:
-            answer = exchange.answer()
-        except TransportFailure:
-            # libcurl keeps this connection, which is dead, for the next one, and does not look.
-            self._distrust = True
-            raise
+        answer = exchange.answer()
         # Not so after a failure, nor when cancelled: libcurl lets go of that transfer only later.
         self._pool.give_back(exchange)
         return answer

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from io import BytesIO
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pycurl
@@ -27,6 +28,7 @@ from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.transport.curl_failures import failure_by_proxy, failure_of
 from vaulytica.transport.egress import Gate
 from vaulytica.transport.handle import made
+from vaulytica.transport.kept import KeptConnections
 from vaulytica.transport.network import Network
 from vaulytica.transport.tls import Material
 
@@ -39,8 +41,13 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 512 * 1024
 class Exchange:
     """A libcurl handle with its settings, used for one request after another."""
 
-    def __init__(self, network: Network, material: Material, *, pinned: bool) -> None:
+    def __init__(
+        self, network: Network, material: Material, kept: KeptConnections, *, pinned: bool
+    ) -> None:
         self.material, self.pinned = material, pinned
+        self._kept = kept
+        self._opened: list[int] = []  # sockets, for this request
+        self._had_ended = self._anew = False
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._room = MAX_ANSWER_BYTES
@@ -48,7 +55,6 @@ class Exchange:
         self._url = ""
         self._host: str | None = None
         self._server_name = network.tls.server_name if pinned else None
-        self._anew = False
         self._timeout = 0.0
         self._method = "POST"
         self._piece = _SMALLEST_PIECE
@@ -59,7 +65,8 @@ class Exchange:
                 network.egress, pycurl.SOCKET_BAD, proxy_is_guard=network.proxy_is_guard
             )
             curl.setopt(pycurl.OPENSOCKETFUNCTION, self._gate.open)
-            curl.setopt(pycurl.SOCKOPTFUNCTION, _close_on_exec)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._open)
+        curl.setopt(pycurl.PREREQFUNCTION, self._begin)
         curl.setopt(pycurl.POST, 1)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._take)
@@ -67,11 +74,11 @@ class Exchange:
         # unasked and uncounted, when a kept connection ends before an answer.
         curl.setopt(pycurl.READFUNCTION, self._unsent.read)
 
-    def prepare(self, request: Request, *, anew: bool = False) -> None:
-        """Set what differs from request to request. `anew`: use no kept connection."""
-        if anew is not self._anew:
-            self.curl.setopt(pycurl.FRESH_CONNECT, int(anew))
-            self._anew = anew
+    def prepare(self, request: Request) -> None:
+        """Set what differs from request to request."""
+        if self._anew:
+            self._set_anew(False)
+        self._opened.clear()
         if request.url != self._url:
             self._set_url(request.url)
         if request.timeout != self._timeout:
@@ -119,11 +126,36 @@ class Exchange:
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds)
         self._timeout = seconds
 
-    def goes_on(self, error: pycurl.error) -> bool:
-        """Whether a failed transfer has but shown where the name leads, and is to be performed again.
+    def _set_anew(self, anew: bool) -> None:
+        self.curl.setopt(pycurl.FRESH_CONNECT, int(anew))
+        self._anew = anew
 
-        Raises `TransportFailure` where the egress policy refuses that.
+    def _open(self, socket: int, _purpose: int) -> int:
+        self._opened.append(socket)
+        # Where we made it for libcurl, what it keeps is a copy, which a child process would inherit.
+        os.set_inheritable(socket, False)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _begin(self, *addresses: Any) -> int:
+        """Whether to send by the connection with these addresses: libcurl asks before each request."""
+        if self._opened:
+            self._kept.add(self._opened, addresses)
+            self._opened.clear()
+        elif self._kept.has_ended(addresses, clear=self._url.startswith("http:")):
+            self._had_ended = True
+            return int(pycurl.PREREQFUNC_ABORT)
+        return int(pycurl.PREREQFUNC_OK)
+
+    def goes_on(self, error: pycurl.error) -> bool:
+        """Whether a transfer that failed has sent nothing, and is to be performed again.
+
+        Its kept connection had ended; or it has but shown where the name leads. Raises
+        `TransportFailure` where the egress policy refuses that.
         """
+        if self._had_ended:
+            self._had_ended = False
+            self._set_anew(True)
+            return True
         if self._gate is None:
             return False
         proxy = bool(self.curl.getinfo(pycurl.USED_PROXY))
@@ -207,16 +239,12 @@ class Prober(Exchange):
 class InterruptibleExchange(Exchange):
     """A handle whose transfer Ctrl-C can end: Python looks at signals only when it is called."""
 
-    def __init__(self, network: Network, material: Material, *, pinned: bool) -> None:
-        super().__init__(network, material, pinned=pinned)
+    def __init__(
+        self, network: Network, material: Material, kept: KeptConnections, *, pinned: bool
+    ) -> None:
+        super().__init__(network, material, kept, pinned=pinned)
         self.curl.setopt(pycurl.NOPROGRESS, 0)
         self.curl.setopt(pycurl.XFERINFOFUNCTION, lambda *_: None)
-
-
-def _close_on_exec(descriptor: int, _purpose: int) -> int:
-    """What libcurl keeps is a copy of the socket it is given, which a child process would inherit."""
-    os.set_inheritable(descriptor, False)
-    return int(pycurl.SOCKOPT_OK)
 
 
 def _ended(lines: list[bytes]) -> bool:

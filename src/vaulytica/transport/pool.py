@@ -5,6 +5,7 @@ from __future__ import annotations
 from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.forks import heed_forks, keep_for_ever
 from vaulytica.transport.exchange import Exchange, Prober
+from vaulytica.transport.kept import KeptConnections
 from vaulytica.transport.network import Network
 
 
@@ -19,6 +20,7 @@ class Pool:
         self._network = network
         self.material = network.tls.current()
         self._one_kind = not network.tls.is_for_one_place
+        self._kept = KeptConnections()
         self._free: list[Exchange] = []
         self._free_elsewhere: list[Exchange] = []  # without the pins
         self.closed = False
@@ -36,7 +38,7 @@ class Pool:
         try:
             return (self._free if pinned else self._free_elsewhere).pop()
         except IndexError:
-            return self._kind(self._network, material, pinned=pinned)
+            return self._kind(self._network, material, self._kept, pinned=pinned)
 
     def give_back(self, exchange: Exchange) -> None:
         """A handle that is well: its connection is kept, unless its certificates are of yesterday."""
@@ -50,7 +52,8 @@ class Pool:
     def prober(self, url: str) -> Prober:
         """A handle that only connects to this URL."""
         tls = self._network.tls
-        return Prober(self._network, tls.current(), pinned=self._one_kind or tls.is_pinned(url))
+        pinned = self._one_kind or tls.is_pinned(url)
+        return Prober(self._network, tls.current(), self._kept, pinned=pinned)
 
     def close(self) -> None:
         """Drop all connections."""
