@@ -14,6 +14,7 @@ from pathlib import Path
 from support.damage import PAGE, Whole
 from support.relay import PATIENCE, wait_until
 from vaulytica.outbox.sqlite.noted import noted_damage
+from vaulytica.outbox.sqlite.recover import recover
 
 LINES = {"format": "json", "batch": {"as": "ndjson", "max_events": 20}}
 JSON = {"Content-Type": "application/json"}
@@ -101,6 +102,28 @@ def test_what_stands_beside_damaged_pages_is_delivered_to_all(relay, sink):
     for name in "ab":
         assert 0 < counts[name].delivered <= len(there)
         assert counts[name].balance == 0
+
+
+def test_what_can_wait_to_be_read_waits_for_a_relay_on_what_was_saved(relay, sink, tmp_path):
+    place, log = sink(), tmp_path / "app.ndjson"
+    log.touch()
+    intake = {"listen": "127.0.0.1:0", "tail": [{"path": str(log)}]}
+    one = relay({"a": {"url": place.url, **LINES}}, start=False, drain=0.5, intake=intake)
+    one.put([f"e-{n}" for n in range(200)], ["a"], each=20, pad="x" * 300)
+    overwrite(one.outbox_path, Whole(one.outbox_path).of_bodies()[1:3])
+    one.start()
+    one.wait_for("outbox damaged")
+    log.write_text('{"type": "t", "data": {"id": "line"}}\n')
+    wait_until(lambda: any("reading waits" in line["event"] for line in one.lines), "it waits", 60)
+    assert one.stop() == 0
+    assert "line" not in place.taken
+    saved = one.folder / "saved.db"
+    recover(one.outbox_path, saved)
+    one.outbox_path = saved
+    one.write({**one.config, "outbox": f"sqlite://{saved}"})
+    one.start()
+    wait_until(lambda: "line" in place.taken, "the line")
+    assert post(one) == 202
 
 
 def test_what_cannot_be_settled_is_sent_once_and_does_not_keep_it_from_ending(relay, sink):
