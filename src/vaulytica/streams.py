@@ -78,9 +78,10 @@ class Stream(_Stream):
 
     def run(self, on_report: OnReport | None = None) -> Report:
         """Send all of it; returns the total. `on_report` hears of each batch."""
-        for report in self:
-            if on_report is not None:
-                on_report(report)
+        with self:
+            for report in self:
+                if on_report is not None:
+                    on_report(report)
         return self.report
 
     def halt(self, why: str = "the stream was halted") -> None:
@@ -92,7 +93,7 @@ class Stream(_Stream):
         return self._crew.left()
 
     def close(self) -> None:
-        """Begin nothing more; what is under way may still arrive."""
+        """Read no further, and begin nothing more; what is under way may still arrive."""
         self._begun = True
         self._crew.stop()
 
@@ -126,9 +127,10 @@ class AsyncStream(_Stream):
 
     async def run(self, on_report: OnReport | None = None) -> Report:
         """Send all of it; returns the total. `on_report` hears of each batch."""
-        async for report in self:
-            if on_report is not None:
-                on_report(report)
+        async with self:
+            async for report in self:
+                if on_report is not None:
+                    on_report(report)
         return self.report
 
     def halt(self, why: str = "the stream was halted") -> None:

@@ -155,11 +155,15 @@ class Run:
         """Begin nothing more, because of `why`; what is under way is brought to its end."""
         if self._held_up is None:
             self._held_up = why
-        self._over = True  # what is not full yet stays as it is: this may be asked from `on_result`
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing more is to be put in, and nobody goes on; what is not full yet stays as it is."""
+        self._over = True
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be put in."""
+        """Whether nothing more is to be read; what was read by then may still be put in."""
         return self._over
 
     # --- What comes out.

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from typing import Any
 
 from vaulytica.delivery.policy import Random
@@ -24,6 +33,7 @@ class AsyncCrew:
         self._run, self._driver, self._source = run, driver, source
         self._clock, self._rng = clock, rng
         self._tasks: set[asyncio.Task[None]] = set()
+        self._cancelled: set[asyncio.Task[None]] = set()  # of those, by us
         self._changed = _Changed()
         self._workers = self._idle = 0
         self._begun = self._stopped = False
@@ -32,7 +42,8 @@ class AsyncCrew:
 
     async def reports(self) -> AsyncIterator[Report]:
         """Begin, and give the reports as they come, till all is settled; an error of the source ends it."""
-        self._reader = self._start(self._read)
+        if not self._run.over:
+            self._reader = self._start(self._read)
         try:
             while True:
                 while not self._run.reports and not self._is_over():
@@ -48,40 +59,64 @@ class AsyncCrew:
             raise self._run.noted_on(self._error)
 
     async def stop(self) -> None:
-        """Cancel what is under way."""
+        """Read no further, and cancel what is under way."""
         self._stopped = True
+        self._run.stop()
         for task in self._tasks:
-            task.cancel()
+            self._cancel(task)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def halt(self, why: str) -> None:
         """Read no further, and begin nothing more."""
         self._run.halt(why)
         if self._reader is not None:
-            self._reader.cancel()
+            self._cancel(self._reader)
         self._changed.tell()
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        if task not in self._cancelled:  # a second time would break off the closing of its source
+            self._cancelled.add(task)
+            task.cancel()
 
     def _is_over(self) -> bool:
         return self._run.finished or self._stopped or self._error is not None
 
     async def _read(self) -> None:
-        put, monotonic = self._run.put, self._clock.monotonic
         if isinstance(self._source, AsyncIterable):
-            async for entry in self._source:
-                if put(entry, monotonic()):
-                    await self._let_others()
+            await self._read_async(aiter(self._source))
         else:
-            for entry in self._source:
+            await self._read_sync(iter(self._source))
+        if not self._run.over:
+            self._run.end()
+            self._hand_over()
+
+    async def _read_async(self, source: AsyncIterator[object]) -> None:
+        run, monotonic = self._run, self._clock.monotonic
+        try:
+            async for entry in source:
+                if run.put(entry, monotonic()) or run.over:
+                    await self._let_others()
+                    if run.over:  # it was cancelled, and gave the entry all the same
+                        return
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
+
+    async def _read_sync(self, source: Iterator[object]) -> None:
+        put, monotonic = self._run.put, self._clock.monotonic
+        try:
+            for entry in source:
                 if put(entry, monotonic()):
                     await self._let_others()
-        self._run.end()
-        self._hand_over()
+        finally:
+            if isinstance(source, Generator):
+                source.close()
 
     async def _let_others(self) -> None:
         """There is news: others may have something to do, and must have it done where there is no room."""
         self._hand_over()
         await asyncio.sleep(0)  # the source may never give them a turn
-        while not self._run.hungry:
+        while not self._run.hungry and not self._run.over:
             await self._changed.wait()
 
     def _hand_over(self) -> None:
@@ -108,6 +143,7 @@ class AsyncCrew:
             self._changed.tell()  # there is room for more
             run.settle(got, await self._driver.run(got.flow))
             self._changed.tell()
+        self._workers -= 1
         self._changed.tell()
 
     def _start(self, job: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
@@ -119,11 +155,15 @@ class AsyncCrew:
     async def _guarded(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await job()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - of the caller's code: the caller gets it
-            self._error = self._error or error
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._is_cancelled():
+                raise
+            self._error = self._error or error  # of the caller's code: the caller gets it
             self._changed.tell()
+
+    def _is_cancelled(self) -> bool:
+        """Whether we have cancelled this task; if not, its own code has raised that."""
+        return asyncio.current_task() in self._cancelled
 
 
 class _Changed:

@@ -6,7 +6,7 @@ Each waits where the next is not ready: that is the back-pressure.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
@@ -37,7 +37,8 @@ class Crew:
 
     def reports(self) -> Iterator[Report]:
         """Begin, and give the reports as they come, till all is settled; an error of the source ends it."""
-        self._start(self._read)
+        if not self._run.over:
+            self._start(self._read)
         try:
             while True:
                 with self._lock:
@@ -61,9 +62,10 @@ class Crew:
             return self._run.left()
 
     def stop(self) -> None:
-        """Begin nothing more, and wait for no retry."""
+        """Read no further, begin nothing more, and wait for no retry."""
         self._stopped.set()
         with self._lock:
+            self._run.stop()
             self._tell()
 
     def halt(self, why: str) -> None:
@@ -90,25 +92,30 @@ class Crew:
             self._todo.notify(wanted)
 
     def _read(self) -> None:
-        run = self._run
-        for entry in self._source:
+        run, source = self._run, iter(self._source)
+        try:
+            for entry in source:
+                with self._lock:
+                    # When it is over, too: nobody else has the entry.
+                    if run.put(entry, self._clock.monotonic()) or run.over:
+                        self._hire()
+                        self._tell()
+                        while not run.hungry and not run.over:
+                            self._room.wait()
+                        if run.over:
+                            return
             with self._lock:
-                if run.over:
-                    return
-                if run.put(entry, self._clock.monotonic()):
-                    self._hire()
-                    self._tell()
-                    while not run.hungry and not run.over and not self._is_over():
-                        self._room.wait()
-                    if self._is_over():
-                        return
-        with self._lock:
-            run.end()
-            self._hire()
-            self._tell()
+                run.end()
+                self._hire()
+                self._tell()
+        finally:
+            if isinstance(source, Generator):
+                source.close()
 
     def _hire(self) -> None:
         """A worker where there is more to do than there are idle ones."""
+        if self._is_over():
+            return
         wanted = min(self._run.width, self._workers + self._run.wanted - self._idle)
         while self._workers < wanted:
             self._workers += 1
@@ -127,11 +134,14 @@ class Crew:
             while not self._is_over():
                 got = self._run.take(self._clock, self._rng)
                 self._tell()  # there is room for more, or what was not sent may be reported
+                if got is None:
+                    break
                 if not isinstance(got, float):
                     return got
                 self._idle += 1
                 self._todo.wait(min(got, _FOREVER))
                 self._idle -= 1
+            self._workers -= 1
         return None
 
     def _start(self, job: Callable[[], None]) -> None:
@@ -140,8 +150,8 @@ class Crew:
                 job()
             except BaseException as error:  # noqa: BLE001 - of the caller's code (as is sys.exit's): the caller gets it
                 with self._lock:
-                    self._error = self._error or error
-                    self._tell()
-                self._stopped.set()
+                    if not self._stopped.is_set():  # or else it is only a worker that was stopped
+                        self._error = error
+                    self.stop()
 
         threading.Thread(target=run, daemon=True).start()
