@@ -20,19 +20,19 @@ def failed(latency: float = 0.1, *, again: bool = True) -> Signal:
     return Signal(Heard.FAILED, latency, again=again)
 
 
-def ask(pace: Pace, now: float, *, patient: bool = True) -> float:
-    return pace.admit(now, 1, 100, patient=patient)
+def ask(pace: Pace, now: float, *, patient: bool = True, again: bool = False) -> float:
+    return pace.admit(now, 1, 100, patient=patient, again=again)
 
 
-def once(pace: Pace, now: float, signal: Signal) -> bool:
+def once(pace: Pace, now: float, signal: Signal, *, again: bool = False) -> bool:
     """One attempt that is let through at once, and ends after its latency."""
-    assert ask(pace, now) == 0
+    assert ask(pace, now, again=again) == 0
     return pace.heed(now + signal.latency, signal)
 
 
-def proven(**settings: float) -> Pace:
+def proven(*, apart: bool = False, **settings: float) -> Pace:
     """A pace of a destination that has delivered something."""
-    pace = Pace(PaceSettings(**settings))
+    pace = Pace(PaceSettings(**settings), apart=apart)
     once(pace, -1.0, well())
     return pace
 

@@ -6,6 +6,7 @@ import pytest
 
 from support.pace import FOREVER, ask, busy, failed, once, opened, proven, well
 from vaulytica.delivery.breaker import State
+from vaulytica.delivery.pace import Pace
 
 
 def test_five_failures_in_a_row_open_the_breaker_and_those_under_way_change_nothing() -> None:
@@ -98,3 +99,59 @@ def test_an_impatient_caller_goes_through_an_open_breaker_and_its_delivery_close
     ask(pace, 0.7, patient=False)
     pace.heed(0.8, well())
     assert pace.state is State.CLOSED
+
+
+# --- What was tried before, apart.
+
+
+def failing_again(pace: Pace, now: float) -> None:
+    for _ in range(5):
+        once(pace, now, failed(), again=True)
+
+
+def test_what_fails_again_and_again_keeps_back_only_its_like() -> None:
+    pace = proven(apart=True)
+    failing_again(pace, 0.0)
+
+    assert ask(pace, 0.2, again=True) == pytest.approx(0.9)
+    assert once(pace, 0.2, well()) is False
+    assert pace.state is State.CLOSED
+    assert ask(pace, 0.3, again=True) == 0, "it is well: what is tried again may be at fault itself"
+
+
+def test_what_is_tried_again_is_probed_as_ever_and_so_it_is_seen_that_it_is_down() -> None:
+    pace = proven(apart=True)
+    failing_again(pace, 0.0)
+    assert pace.state is State.CLOSED, "nobody knows yet"
+
+    assert ask(pace, 1.2, again=True) == 0
+    assert pace.state is State.HALF_OPEN
+    assert ask(pace, 1.2, again=True) == FOREVER, "one probe"
+    assert pace.heed(1.3, failed(again=True)), "it is excused"
+    assert pace.state is State.OPEN
+    assert ask(pace, 1.3, again=True) == pytest.approx(2)
+    assert pace.limit == 8
+    assert once(pace, 1.4, well()) is False, "what is new goes on"
+    assert (pace.state, pace.limit) == (State.CLOSED, 1), "and slowly at first, after an outage"
+
+
+def test_a_destination_that_takes_nothing_new_is_down_for_all() -> None:
+    pace = proven(apart=True)
+    for _ in range(5):
+        once(pace, 0.0, failed(again=False))
+
+    assert pace.state is State.OPEN
+    assert ask(pace, 0.1) == ask(pace, 0.1, again=True) == pytest.approx(1)
+    assert ask(pace, 1.2, again=True) == 0, "any may be the probe"
+    assert ask(pace, 1.2) == FOREVER
+    pace.heed(1.3, well())
+    assert pace.state is State.CLOSED
+
+
+def test_a_busy_answer_opens_neither() -> None:
+    pace = proven(apart=True)
+    for now in range(0, 500, 50):
+        once(pace, float(now), busy(), again=True)
+
+    assert pace.is_closed(again=True)
+    assert pace.is_closed(again=False)

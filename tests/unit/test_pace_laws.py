@@ -42,62 +42,68 @@ STEPS = st.lists(
 class History:
     """Any callers of a pace, and what they may see."""
 
-    def __init__(self, bounds: PaceSettings) -> None:
-        self.pace = Pace(bounds)
+    def __init__(self, bounds: PaceSettings, apart: bool) -> None:
+        self.pace = Pace(bounds, apart=apart)
         self.now = 1000.0
-        self.begun: list[tuple[float, bool]] = []  # of those in flight: when, and whether patient
+        # Of those in flight: when, whether patient, and whether tried before.
+        self.begun: list[tuple[float, bool, bool]] = []
 
     def go(self, steps: list[tuple[float, str, Signal]]) -> None:
         for passed, what, signal in steps:
             self.now += passed
             if what in ("admit", "impatient"):
-                self.admit(what == "admit")
+                self.admit(what == "admit", signal.again)
             elif self.begun:
-                began, _ = self.begun.pop(0)
+                began, _, again = self.begun.pop(0)
                 if what == "leave":
                     self.pace.leave()
                 else:
-                    heard = Signal(signal.heard, self.now - began, signal.delivered, signal.hold)
+                    latency = self.now - began
+                    heard = Signal(signal.heard, latency, signal.delivered, signal.hold, again)
                     self.pace.heed(self.now, heard)
             self.check()
 
-    def admit(self, patient: bool) -> None:
+    def admit(self, patient: bool, again: bool) -> None:
         alone = not self.begun
-        wait = self.pace.admit(self.now, 1, 100, patient=patient)
+        wait = self.pace.admit(self.now, 1, 100, patient=patient, again=again)
         assert wait >= 0
         if wait == 0:
-            self.begun.append((self.now, patient))
+            self.begun.append((self.now, patient, again))
         elif alone or not patient:
             assert wait <= MOST_HOLD + 60, "with nothing in flight, the wait has an end"
 
     def check(self) -> None:
         most = self.pace.settings.concurrency
         assert self.pace.in_flight == len(self.begun)
-        assert sum(patient for _, patient in self.begun) <= most
+        assert sum(patient for _, patient, _ in self.begun) <= most
         assert 1 <= self.pace.limit <= most
-        if self.pace.state is State.HALF_OPEN:
-            probes = [began for began, patient in self.begun if patient]
-            assert sum(began >= self.pace._breaker.since for began in probes) <= 1
+        breakers = self.pace._breakers
+        if breakers._all.state is State.HALF_OPEN:
+            probes = [began for began, patient, _ in self.begun if patient]
+            assert sum(began >= breakers._all.since for began in probes) <= 1
+        elif breakers._all.state is State.CLOSED and breakers._again.state is State.HALF_OPEN:
+            probes = [began for began, patient, again in self.begun if patient and again]
+            assert sum(began >= breakers._again.since for began in probes) <= 1
 
 
-@given(SETTINGS, STEPS)
+@given(SETTINGS, st.booleans(), STEPS)
 def test_never_too_many_in_flight_and_never_an_endless_wait(
-    bounds: PaceSettings, steps: list[tuple[float, str, Signal]]
+    bounds: PaceSettings, apart: bool, steps: list[tuple[float, str, Signal]]
 ) -> None:
-    History(bounds).go(steps)
+    History(bounds, apart).go(steps)
 
 
-@given(SETTINGS, STEPS)
+@given(SETTINGS, st.booleans(), STEPS, st.booleans())
 def test_whatever_was_it_goes_on_when_the_destination_is_well(
-    bounds: PaceSettings, steps: list[tuple[float, str, Signal]]
+    bounds: PaceSettings, apart: bool, steps: list[tuple[float, str, Signal]], again: bool
 ) -> None:
-    history = History(bounds)
+    history = History(bounds, apart)
     history.go(steps)
     pace, now = history.pace, history.now
-    for began, _ in history.begun:
+    for began, _, _ in history.begun:
         pace.heed(now, Signal(Heard.WELL, now - began, 1))
     end = now + MOST_HOLD + 60
-    while now < end and (wait := pace.admit(now, 1, 100)):
+    while now < end and (wait := pace.admit(now, 1, 100, again=again)):
         now += wait
 
     assert now < end

@@ -73,6 +73,28 @@ def test_retries_get_half_of_the_slots_while_there_is_something_fresh(
     assert next_state(slots) is State.FRESH
 
 
+def test_no_more_retries_are_claimed_than_may_begin() -> None:
+    slots = at_rest(8)
+    slots.see()
+    assert next_state(slots) is State.DEFERRED
+    assert [slots.bound(slots.next_kind(), requests) for requests in (8, 2)] == [4, 2]
+    slots.retrying = 3
+    assert slots.bound(slots.next_kind(), 8) == 1
+    assert slots.bound(slots.next_kind(held=True), 5) == 5, "of what is fresh, as many as wanted"
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+def test_while_retries_are_held_back_only_what_is_fresh_is_claimed(in_order: bool) -> None:
+    slots = at_rest(8, in_order=in_order)
+    slots.see()
+    kind = slots.next_kind(held=True)
+    assert kind.only is State.FRESH
+    slots.asking(kind)
+    assert slots.next_kind(held=True) is None
+    assert slots.has_work(0.0), "the others are not forgotten"
+    assert next_state(slots) is (None if in_order else State.DEFERRED)
+
+
 def test_they_take_turns_where_there_is_one_slot() -> None:
     slots = at_rest(1)
     slots.see()

@@ -99,7 +99,9 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
 
 def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> float:
     """Seconds to wait before the attempt may begin; if that is too long, it is not sent."""
-    wait = pace.admit(now, events, made.size, patient=leave.patient, held=leave.held)
+    wait = pace.admit(
+        now, events, made.size, patient=leave.patient, held=leave.held, again=leave.again
+    )
     if wait and leave.until is not None and leave.until < now + wait < inf:
         text = f"not sent: it would have to wait for {wait:.1f} s, past the deadline"
         made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text))]

@@ -48,6 +48,7 @@ class Breaker:
         self._first, self._most = cool_down, max_cool_down
         self._cool_down = cool_down
         self._probing = False
+        self.has_probed = False  # since it opened
 
     def wait(self, now: float) -> float:
         """Seconds until a request may go through; 0 now, infinity when the probe has told."""
@@ -59,6 +60,7 @@ class Breaker:
                 return left
             self._cool_down = min(2 * self._cool_down, self._most)
             self._move(Event.COOLED_DOWN, now)
+            self.has_probed = True
         return FOREVER if self._probing else 0.0
 
     def begin(self) -> None:
@@ -75,6 +77,7 @@ class Breaker:
         if self.state is State.CLOSED:
             return False
         self._cool_down = self._first
+        self.has_probed = False
         self._move(Event.WELL, now)
         return True
 

@@ -10,12 +10,14 @@ from vaulytica.delivery.pace import Pace
 class Lane:
     """Shared by all flows to one destination, for the sender's life. Changed only in a `Turn`.
 
-    `known`: see `Pace`. `doubted`: it may be that its URL is wrong, so what it says of events that are
+    `known`, `apart`: see `Pace`. `doubted`: it may be that its URL is wrong, so what it says of events that are
     kept is not believed.
     """
 
-    def __init__(self, destination: Destination, *, known: bool = False) -> None:
+    def __init__(
+        self, destination: Destination, *, known: bool = False, apart: bool = False
+    ) -> None:
         self.destination = destination
-        self.pace = Pace(destination.pace, known=known)
+        self.pace = Pace(destination.pace, known=known, apart=apart)
         self.bounds = Bounds(destination.limits)
         self.doubted = False

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
-from vaulytica.delivery.breaker import Breaker, State
+from vaulytica.delivery.breaker import State
+from vaulytica.delivery.breakers import Breakers
 from vaulytica.delivery.concurrency import Concurrency
 from vaulytica.delivery.rate import Rate
 from vaulytica.delivery.times import FOREVER
@@ -64,14 +65,19 @@ class Pace:
     """Decides when the next attempt may begin. Not locked: its users take turns.
 
     `known`: the destination has taken events before, so it may be excused for what it does not take.
+    `apart`: what was tried before has a breaker of its own. `again`, in what follows: that is asked for.
     """
 
-    def __init__(self, settings: PaceSettings = PaceSettings(), *, known: bool = False) -> None:
+    def __init__(
+        self, settings: PaceSettings = PaceSettings(), *, known: bool = False, apart: bool = False
+    ) -> None:
         self.settings = settings
         self.in_flight = 0
         self.retries = 0  # attempts that were not the first of their batch
         self._concurrency = Concurrency(settings.concurrency)
-        self._breaker = Breaker(settings.open_after, settings.cool_down, settings.max_cool_down)
+        self._breakers = Breakers(
+            settings.open_after, settings.cool_down, settings.max_cool_down, apart=apart
+        )
         self._events = Rate(settings.events_per_second) if settings.events_per_second else None
         self._bytes = Rate(settings.bytes_per_second) if settings.bytes_per_second else None
         self._held_until = -FOREVER  # as the destination asked
@@ -90,10 +96,21 @@ class Pace:
     @property
     def state(self) -> State:
         """The breaker's."""
-        return self._breaker.state
+        return self._breakers.state
+
+    def is_closed(self, *, again: bool) -> bool:
+        """Whether the breaker is, so that more than a probe may be in flight."""
+        return self._breakers.is_closed(again=again)
 
     def admit(
-        self, now: float, events: int, size: int, *, patient: bool = True, held: bool = True
+        self,
+        now: float,
+        events: int,
+        size: int,
+        *,
+        patient: bool = True,
+        held: bool = True,
+        again: bool = False,
     ) -> float:
         """0 if an attempt with so many events and bytes may begin now (it has); else seconds to wait.
 
@@ -110,11 +127,11 @@ class Pace:
         if wait <= 0 and self._bytes is not None:
             wait = self._bytes.wait(now, size)
         if wait <= 0 and patient:
-            wait = self._breaker.wait(now)
+            wait = self._breakers.wait(now, again=again)
         if wait > 0:
             return wait
         if patient:
-            self._breaker.begin()
+            self._breakers.begin(again=again)
         if self._events is not None:
             self._events.take(now, events)
         if self._bytes is not None:
@@ -122,7 +139,7 @@ class Pace:
         self.in_flight += 1
         return 0.0
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, *, again: bool = False) -> float:
         """Seconds until a patient attempt might begin: 0 now, infinity when another has ended."""
         if self.in_flight + 1 > self._concurrency.limit:
             return FOREVER
@@ -130,7 +147,7 @@ class Pace:
         for rate in (self._events, self._bytes):
             if rate is not None:
                 wait = max(wait, rate.wait(now, 1))
-        return wait if wait > 0 else self._breaker.wait(now)
+        return wait if wait > 0 else self._breakers.wait(now, again=again)
 
     def is_calm(self, now: float) -> bool:
         """Whether there is nothing to keep an impatient caller, and nothing new in what goes well.
@@ -141,7 +158,7 @@ class Pace:
             self._has_delivered
             and self._fault_at is None
             and self._held_until <= now
-            and self._breaker.state is State.CLOSED
+            and self._breakers.are_closed
             and self._events is self._bytes is None
         )
 
@@ -166,7 +183,7 @@ class Pace:
     def _end(self) -> None:
         self.in_flight -= 1
         if not self.in_flight:
-            self._breaker.idle()
+            self._breakers.idle()
 
     def _well(self, now: float, signal: Signal) -> bool:
         """It took the request, or some of it; whether what it did not take is to be excused."""
@@ -174,7 +191,7 @@ class Pace:
             self._has_delivered = True
         self._fault_at = None
         self._pause = self.settings.pause
-        if self._breaker.well(now):
+        if self._breakers.well(now):
             self._concurrency.restart(now)
         if signal.heard is not Heard.BUSY:
             self._concurrency.well(now, signal.latency)
@@ -185,9 +202,8 @@ class Pace:
     def _fault(self, now: float, signal: Signal) -> bool:
         """Slow down as the fault demands; whether it is the whole destination's: see docs/PACE.md."""
         began = now - signal.latency
-        breaker = self._breaker
-        if breaker.state is not State.CLOSED or signal.heard is not Heard.BUSY:
-            breaker.failed(now, began)
+        again = signal.again
+        self._breakers.failed(now, began, again=again, busy=signal.heard is Heard.BUSY)
         if signal.heard is Heard.BUSY:
             self._slow_down(now, began, signal.hold)
         else:
@@ -196,10 +212,7 @@ class Pace:
         if signal.heard is Heard.PROXY or (signal.heard is Heard.BUSY and signal.hold):
             return True
         return self._has_delivered and (
-            others
-            or signal.heard is Heard.UNREACHED
-            or breaker.state is not State.CLOSED
-            or breaker.is_of_before(began)
+            others or signal.heard is Heard.UNREACHED or self._breakers.excuse(began, again=again)
         )
 
     def _is_met_by_others(self, now: float, began: float, signal: Signal) -> bool:

@@ -38,10 +38,13 @@ class Claims:
         self.slots = Slots(destination.width, in_order=in_order)
         self._not_before = -inf  # after the outbox could not be asked
 
-    async def take(self, now: float, requests: int, *, is_busy: bool) -> list[Delivery] | float:
+    async def take(
+        self, now: float, requests: int, *, is_busy: bool, hold: float = 0.0
+    ) -> list[Delivery] | float:
         """What is due, for so many requests; or seconds until it may be worth to look again, 0 for at once.
 
         Infinity: until something changes. `is_busy`: others are under way, so there is time to gather.
+        `hold`: for so many seconds nothing that was tried before may begin.
         """
         slots = self.slots
         if not slots.has_work(now):
@@ -50,10 +53,10 @@ class Claims:
         wait = max(wait, self._not_before - now)
         if wait > 0:
             return wait
-        kind = slots.next_kind()
+        kind = slots.next_kind(held=hold > 0)
         if kind is None:
-            return inf  # until one that is tried again has ended, or something fresh has come
-        count = min(requests * self._most, _MOST_EVENTS)
+            return hold or inf  # or one that is tried again has ended, or something fresh has come
+        count = min(slots.bound(kind, requests) * self._most, _MOST_EVENTS)
         slots.asking(kind)
         try:
             claimed = await self._outbox.claim(

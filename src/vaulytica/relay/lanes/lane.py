@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 
-from vaulytica.delivery.breaker import State as Breaker
 from vaulytica.delivery.kept import Redelivery
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Reason, ReasonKind
@@ -32,6 +30,7 @@ from vaulytica.relay.lanes.claims import Claims
 from vaulytica.relay.lanes.ending import Ending
 from vaulytica.relay.lanes.health import Health
 from vaulytica.relay.lanes.signal import Signal
+from vaulytica.relay.lanes.turns import Turns
 from vaulytica.relay.lanes.writer import Writer
 from vaulytica.relay.watching.watch import Watch
 
@@ -61,20 +60,21 @@ class RelayLane:
         self._driver: AsyncDriver | None = None
         destination = settings.destination()
         # Nobody waits for an answer here, so a destination is excused for an outage from the first on.
-        self.lane = Lane(destination, known=True)
+        # With one request at a time, nothing else could tell whether it is down.
+        apart = destination.width > 1 and destination.pace.concurrency > 1
+        self.lane = Lane(destination, known=True, apart=apart)
         self.health = Health()
         self._claims = Claims(name, outbox, destination, watch, in_order=settings.is_ordered)
         self.slots = self._claims.slots
+        self._turns = Turns(self.lane.pace, self.health, self.slots)
         most = destination.limits.max_events
         chunk = most if settings.is_ordered else most * destination.width * _CHUNK
         self._work = Work(self.lane, chunk, recent.read)
-        self._ready: deque[Errand] = deque()
         self._changed = Signal()
         self._writer = Writer(name, outbox, self._written, self._changed.set, watch)
         self._held_bytes = 0
         self.claiming = asyncio.Lock()  # who holds it knows that nothing is being claimed
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starting = 0  # tasks that have not asked for their turn yet
         self._ending = Ending()
         self.ended = asyncio.Event()
 
@@ -109,8 +109,7 @@ class RelayLane:
 
     def give_way(self) -> dict[int, int]:
         """Put back what is not under way; of each delivery, how many of its first events may be."""
-        errands, self._ready = list(self._ready), deque()
-        verdicts, begun = self._work.give_way(errands)
+        verdicts, begun = self._work.give_way(self._turns.give_way())
         self._write(verdicts)
         return begun
 
@@ -120,14 +119,9 @@ class RelayLane:
         return [*self._work.held, *self._writer.deliveries]
 
     @property
-    def _is_down(self) -> bool:
-        """Whether requests only find out whether the destination is back."""
-        return self.health.why is not None or self.lane.pace.state is not Breaker.CLOSED
-
-    @property
     def in_flight(self) -> int:
         """Batches under way."""
-        return len(self._tasks)
+        return self._turns.in_flight
 
     # --- Its life.
 
@@ -167,37 +161,29 @@ class RelayLane:
             self._retreat()
             return inf
         now = self._clock.monotonic()
-        wait = self._may_begin(now)
-        if wait <= 0 and self._ready:
-            self._begin(self._ready.popleft())
+        wait = inf if self._writer.is_stuck else self._turns.wait(now)
+        if wait <= 0 and (errand := self._turns.next(now)) is not None:
+            self._begin(errand)
             return 0.0
+        if (
+            wait <= 0
+            or self.health.is_held_up
+            or (self._turns.is_down and not self._ending.is_draining)
+        ):
+            self._retreat()  # what may not begin now makes room for what may
         may_end = self._ending.is_draining and not self._tasks and not self._writer.is_writing
         is_in_vain = may_end and self._ending.is_over(now, wait)
         # One that drains has to know, too, whether there is anything to wait for.
-        if not self._ready and (wait <= 0 or (may_end and not is_in_vain)):
+        if not self._turns and (wait <= 0 or (may_end and not is_in_vain)):
             wait = max(wait, before := await self._claim(now, may_end=may_end))
             if before <= 0:
                 return 0.0
         if may_end and self._ending.is_over(now, wait):
             self._ending.stop()
             return 0.0
-        if self.health.is_held_up or (_LONGEST_TURN < wait < inf and not self._ending.is_draining):
+        if _LONGEST_TURN < wait < inf and not self._ending.is_draining:
             self._retreat()
         return wait
-
-    def _may_begin(self, now: float) -> float:
-        """Seconds until a request may begin; infinity until one has ended, or was written."""
-        if len(self._tasks) >= self.slots.width or self._writer.is_stuck:
-            return inf
-        wait = self.health.wait(now)
-        if wait > 0:
-            return wait
-        if self.health.why is not None and self._tasks:
-            return inf  # one at a time, to see whether it is back
-        pace = self.lane.pace
-        if self._starting and pace.in_flight + self._starting + 1 > pace.limit:
-            return inf
-        return pace.wait(now)
 
     # --- Claiming.
 
@@ -206,22 +192,22 @@ class RelayLane:
         if self._budget.is_spent and self._work.held and self.slots.has_work(now):
             self._budget.wake_when_free(self._changed.set)
             return inf
-        free = min(self.slots.width - len(self._tasks), int(self.lane.pace.limit) or 1)
+        hold = self._turns.hold(now)
         async with self.claiming:
             is_busy = bool(self._tasks) and not self._ending.is_draining
-            found = await self._claims.take(now, free, is_busy=is_busy)
+            found = await self._claims.take(now, self._turns.free, is_busy=is_busy, hold=hold)
             if not isinstance(found, float):
                 errands, verdicts = self._work.begin(found, self._clock, self._rng)
-                self._ready += errands
+                self._turns.add(errands)
                 self._write(verdicts)
                 return 0.0
-        if may_end and self._ending.is_over(now, found):
+        if may_end and found != hold and self._ending.is_over(now, found):
             return await self._claims.left(now)
         return found
 
     def _retreat(self) -> None:
         """Put back what was claimed and is not under way."""
-        if self._ready:
+        if self._turns:
             self.give_way()
 
     def _write(self, verdicts: Sequence[Verdict]) -> None:
@@ -236,14 +222,13 @@ class RelayLane:
     def _begin(self, errand: Errand) -> None:
         if self._driver is None:
             self._driver = AsyncDriver(self._make_transport(self.settings))
-        self._starting += 1
-        self.slots.retrying += errand.again
+        self._turns.begin(errand)
         task = asyncio.create_task(self._send(self._driver, errand))
         self._tasks.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            self.slots.retrying -= errand.again
+            self._turns.ended(errand)
             self._changed.set()
             if not task.cancelled():
                 task.result()
@@ -251,8 +236,8 @@ class RelayLane:
         task.add_done_callback(ended)
 
     async def _send(self, driver: AsyncDriver, errand: Errand) -> None:
-        self._starting -= 1
-        is_last = self._ending.is_draining and self._is_down
+        self._turns.asks()
+        is_last = self._ending.is_draining and self._turns.is_down
         try:
             made = await driver.run(errand.flow)
         except Exception as error:  # noqa: BLE001 - of a format or scheme, which may be anybody's
@@ -263,7 +248,7 @@ class RelayLane:
             self._write(self._work.put_back(errand, reason, after))
             return
         self._heed(made)
-        if is_last and self._is_down:
+        if is_last and self._turns.is_down:
             self.stop()
         self._write(self._work.take(errand, made))
 

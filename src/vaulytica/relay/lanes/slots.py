@@ -69,16 +69,30 @@ class Slots:
         """Seconds until something is due again."""
         return max(0.0, self._due[0] - now) if self._due else inf
 
-    def next_kind(self) -> Kind | None:
-        """What to claim; None: the slots that are free are kept for what is fresh."""
+    def next_kind(self, *, held: bool = False) -> Kind | None:
+        """What to claim; None: the slots that are free are kept for what is fresh.
+
+        `held`: nothing that was tried before may begin now.
+        """
+        if held:
+            return _FRESH if self.fresh else None
         if self.in_order:
             return _BOTH
         if not self._retries:
             return _FRESH
-        room = self.retrying < max(1, self.width // 2 if self.fresh else self.width - 1)
-        if self.fresh and (self._was_retry or not room):
+        if self.fresh and (self._was_retry or not self._room):
             return _FRESH
-        return _RETRIES if room else None
+        return _RETRIES if self._room else None
+
+    def bound(self, kind: Kind, requests: int) -> int:
+        """For how many of these requests to claim."""
+        return min(requests, self._room) if kind is _RETRIES else requests
+
+    @property
+    def _room(self) -> int:
+        """Slots for what was tried before."""
+        most = max(1, self.width // 2 if self.fresh else self.width - 1)
+        return max(0, most - self.retrying)
 
     def asking(self, kind: Kind) -> None:
         """That is being claimed: what is put from now on may be missed, and is looked for again."""
