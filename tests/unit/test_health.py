@@ -8,10 +8,10 @@ import pytest
 
 from support.heart import guide_event
 from vaulytica.delivery.batching import Batch, Item
-from vaulytica.delivery.flow import Failed
 from vaulytica.delivery.kept import Later, Redelivery
 from vaulytica.delivery.outcome import Delivered, Reason, ReasonKind
 from vaulytica.delivery.report import Settlement
+from vaulytica.delivery.searching import Failed
 from vaulytica.relay.lanes.health import FIRST, LONGEST, Health, News
 
 ITEM = Item(0, "id", b"x", guide_event())

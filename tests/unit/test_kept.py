@@ -16,12 +16,12 @@ from support.heart import (
     line_answer,
 )
 from vaulytica.delivery.batching import Batch
-from vaulytica.delivery.flow import MANY
 from vaulytica.delivery.kept import Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Outcome, Rejected, outcome_of_status
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Response
+from vaulytica.delivery.searching import MANY
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
 
 

@@ -44,12 +44,14 @@ class Attempt(msgspec.Struct):
 class Leave(msgspec.Struct, frozen=True):
     """What an attempt's caller allows for: see `Pace.admit`; and `until` when it may begin at the latest.
 
-    `again`: this batch has been tried before.
+    `longest`: seconds that it waits at most because the destination asked for it. `again`: this batch
+    has been tried before.
     """
 
     patient: bool = True
     held: bool = True
-    until: float | None = None
+    longest: float = inf
+    until: float = inf
     again: bool = False
 
 
@@ -102,13 +104,22 @@ def _ask(made: Attempt, pace: Pace, events: int, now: float, leave: Leave) -> fl
     wait = pace.admit(
         now, events, made.size, patient=leave.patient, held=leave.held, again=leave.again
     )
-    if wait and leave.until is not None and leave.until < now + wait < inf:
+    if not wait:
+        pace.retries += leave.again
+        return 0.0
+    hold = pace.hold(now) if leave.held else 0.0
+    if hold > leave.longest:
+        text = (
+            f"not sent: the destination asks to wait for {hold:.0f} s more, longer than it is borne"
+        )
+        made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text), hold)]
+    elif leave.until < now + wait < inf:
         text = f"not sent: it would have to wait for {wait:.1f} s, past the deadline"
         made.outcomes = [Deferred(Reason(ReasonKind.NOT_SENT, text))]
-        made.sent, made.wait = False, wait
-        return 0.0
-    pace.retries += leave.again and not wait
-    return wait
+    else:
+        return wait
+    made.sent, made.wait = False, wait
+    return 0.0
 
 
 def _heed(made: Attempt, pace: Pace, now: float, signal: Signal, *, admitted: bool) -> float:

@@ -6,19 +6,21 @@ All times are spans, in seconds: whoever keeps the rest may have a clock of its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 import msgspec
 from msgspec.structs import replace
 
 from vaulytica.delivery.attempt import Attempt, Leave
 from vaulytica.delivery.batching import Batch, Item
-from vaulytica.delivery.flow import Deferrals, Delivering, Failed, Under
+from vaulytica.delivery.flow import Delivering
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Outcome, ReasonKind, Rejected, are_all
 from vaulytica.delivery.policy import GiveUp, Random, RetryAt
 from vaulytica.delivery.ports import Clock, Effect, Flow
 from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
+from vaulytica.delivery.searching import Deferrals, Failed, Under
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -62,11 +64,8 @@ class Redelivery(msgspec.Struct):
     wait: float = 0.0
 
 
-_TURN = (
-    5.0  # seconds to wait for a turn; what would have to wait for longer does so where it is kept
-)
-
-
+# Seconds to wait for a turn; what would have to wait for longer does so where it is kept.
+_TURN = 5.0
 _DOWN = 60.0  # seconds at most until what was refused by a destination as a whole is due again
 
 
@@ -133,10 +132,8 @@ class _Redelivering(Delivering):
         )
 
     def _leave(self, part: Under) -> Leave:
-        until = self._clock.monotonic() + _TURN
-        if self._policy.deadline is not None:
-            until = min(until, self._started + self._policy.deadline)
-        return Leave(until=until, again=part.attempts > 0)
+        leave = super()._leave(part)
+        return replace(leave, longest=inf, until=min(leave.until, self._clock.monotonic() + _TURN))
 
     def _not_sent(self, part: Under, made: Attempt, parts: list[Under]) -> None:
         deadline = self._policy.deadline
@@ -167,6 +164,9 @@ class _Redelivering(Delivering):
         if self.made.down is not None:
             return RetryAt(min(self._policy.max_delay, _DOWN))
         return super()._next_step(part, deferred, made)
+
+    def _borne(self, step: RetryAt | GiveUp, asked: float, most: float) -> RetryAt | GiveUp:
+        return step  # what is kept can wait
 
     def _later(
         self, rest: Under, delay: float, outcome: Deferred, parts: list[Under]

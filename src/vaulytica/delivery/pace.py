@@ -117,7 +117,7 @@ class Pace:
         Infinity: until another attempt has ended. An impatient caller has a schedule of its own: only
         rate limits keep it, and holds unless it is not `held` by them, as it would not wait for a retry.
         """
-        wait = self._held_until - now if held else 0.0
+        wait = self.hold(now) if held else 0.0
         if patient:
             if self.in_flight + 1 > self._concurrency.limit:
                 return FOREVER
@@ -138,6 +138,10 @@ class Pace:
             self._bytes.take(now, size)
         self.in_flight += 1
         return 0.0
+
+    def hold(self, now: float) -> float:
+        """Seconds that are left of the wait which the destination asked for."""
+        return max(0.0, self._held_until - now)
 
     def wait(self, now: float, *, again: bool = False) -> float:
         """Seconds until a patient attempt might begin: 0 now, infinity when another has ended."""

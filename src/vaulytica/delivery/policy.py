@@ -57,11 +57,7 @@ class RetryPolicy:
         `retry_after` (seconds the destination asked for, or 0) is a floor on the delay, itself capped.
         """
         if attempts > self.max_retries:
-            return GiveUp(
-                f"all {attempts} attempts failed, the last with"
-                if attempts > 1
-                else "the attempt failed with"
-            )
+            return given_up(attempts)
         delay = self.delay(attempts)
         if self.jitter:
             delay *= 0.5 + rng.random() / 2
@@ -71,6 +67,13 @@ class RetryPolicy:
                 f"a retry in {delay:.1f} s would outlive the deadline of {self.deadline:g} s, and the last attempt failed with"
             )
         return RetryAt(delay)
+
+
+def given_up(attempts: int) -> GiveUp:
+    """After so many attempts."""
+    if attempts == 1:
+        return GiveUp("the attempt failed with")
+    return GiveUp(f"all {attempts} attempts failed, the last with")
 
 
 ONCE = RetryPolicy(max_retries=0)

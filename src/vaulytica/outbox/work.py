@@ -11,7 +11,6 @@ from itertools import groupby
 import msgspec
 
 from vaulytica.delivery.batching import Batch
-from vaulytica.delivery.flow import Failed
 from vaulytica.delivery.kept import Later, Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Reason
@@ -19,6 +18,7 @@ from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
+from vaulytica.delivery.searching import Failed
 from vaulytica.outbox.delivery import Delivery, Verdict
 from vaulytica.outbox.load import Load, Read, read_body
 from vaulytica.outbox.states import State
