@@ -7,8 +7,8 @@ import pytest
 from support.deliveries import LockedAuth
 from support.heart import Canned, batch_of, delivered, destination, guide_event, reason_of
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import ReasonKind, Result
-from vaulytica.delivery.pace import Heard, Pace, Signal
+from vaulytica.delivery.outcome import Deferred, ReasonKind, Result
+from vaulytica.delivery.pace import Heard, Pace, PaceSettings, Signal
 from vaulytica.delivery.policy import ONCE, RetryPolicy
 from vaulytica.delivery.request import Response
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
@@ -177,3 +177,62 @@ def test_single_events_in_calm_times_leave_the_pace_as_it_is() -> None:
         assert pace.in_flight == 0
     heard = [signal.heard for signal in pace.signals]
     assert heard == [Heard.WELL, Heard.FAILED, Heard.FAILED, Heard.WELL]
+
+
+# --- Waits that the destination asks for, and nobody has the patience for.
+
+
+def batches(lane: Lane, canned: Canned, *sizes: int) -> list[list[Result]]:
+    """Delivered one after the other, patiently, as in a stream."""
+    format = lane.destination.format
+    sets = [batch_of(format, *(guide_event() for _ in range(size))) for size in sizes]
+    return [delivered(canned, lane, one) for one in sets]
+
+
+@pytest.mark.parametrize(
+    ("patience", "asked", "borne"), [(300.0, 301, 300), (0.0, 61, 60), (10.0, 3600, 10)]
+)
+def test_a_wait_that_is_longer_than_the_patience_is_not_waited_for(
+    patience: float, asked: int, borne: int
+) -> None:
+    lane = Lane(destination(retry=POLICY, patience=patience))
+    canned = Canned(Response(429, {"Retry-After": str(asked)}))
+    first, second = (results[0] for results in batches(lane, canned, 1, 1))
+    assert (canned.waits, canned.pauses, canned.all_used) == ([], [], True)
+    assert reason_of(first).text == (
+        f"the destination asks to wait for {asked} s, and is borne for {borne} s at most; "
+        "the last attempt failed with: HTTP 429"
+    )
+    assert (first.attempts, second.attempts) == (1, 0)
+    assert isinstance(second.outcome, Deferred)
+    assert (second.outcome.reason.kind, second.outcome.retry_after) == (
+        ReasonKind.NOT_SENT,
+        float(asked),
+    )
+    assert reason_of(second).text == (
+        f"not sent: the destination asks to wait for {asked} s more, longer than it is borne"
+    )
+
+
+def test_what_was_waited_for_already_is_part_of_the_patience() -> None:
+    lane = Lane(destination(retry=POLICY, patience=300.0))
+    canned = Canned(*[Response(429, {"Retry-After": "200"})] * 2)
+    ((result,),) = batches(lane, canned, 1)
+    assert canned.delays == [200.0]
+    assert "and is borne for 100 s at most" in reason_of(result).text
+
+
+def test_waits_within_the_patience_are_waited_for() -> None:
+    for patience, asked in ((300.0, 300), (0.0, 60)):
+        lane = Lane(destination(retry=POLICY, patience=patience))
+        canned = Canned(Response(429, {"Retry-After": str(asked)}), WELL, WELL)
+        assert [r.delivered for (r,) in batches(lane, canned, 1, 1)] == [True, True]
+        assert canned.delays == [asked]
+
+
+def test_the_wait_is_bounded_by_the_cap_before_it_is_held_against_the_patience() -> None:
+    capped = {"retry": RetryPolicy(retry_after_cap=20.0), "pace": PaceSettings(max_hold=20.0)}
+    lane = Lane(destination(patience=50.0, **capped))
+    canned = Canned(Response(429, {"Retry-After": "3600"}), WELL)
+    ((result,),) = batches(lane, canned, 1)
+    assert result.delivered

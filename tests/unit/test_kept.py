@@ -20,7 +20,7 @@ from vaulytica.delivery.kept import Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Outcome, Rejected, outcome_of_status
 from vaulytica.delivery.policy import RetryPolicy
-from vaulytica.delivery.request import Response
+from vaulytica.delivery.request import Request, Response
 from vaulytica.delivery.searching import MANY
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
 
@@ -196,3 +196,37 @@ def test_who_refuses_all_there_is_has_the_rest_put_off_untried() -> None:
     assert len(made.settlement.results) == MANY + 1
     (later,) = made.later
     assert (len(later.items), later.charged) == (200 - MANY - 1, 1)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_one_that_breaks_the_destination_takes_no_neighbours_along(ordered: bool) -> None:
+    """In order, none is sent before those that came earlier, but again."""
+
+    def answer(request: Request) -> Response:
+        if b"breaks" in request.body:
+            return Response(500)
+        return line_answer(*[200] * len(request.body.splitlines()))
+
+    to = destination(format=FORMAT, retry=RETRY)
+    for bad in range(9):
+        lane = Lane(to, known=True)
+        canned = Canned(*[answer] * 40)
+        events = [guide_event(type="breaks" if n == bad else "fine") for n in range(9)]
+        past = Past(attempts=3, charged=3)
+        flow = redeliver(
+            lane, [batch_of(FORMAT, *events)], past, canned.clock, Dice(1.0), ordered=ordered
+        )
+        made = canned.run(flow)
+        (result,) = made.settlement.results
+        assert (result.position, made.later, made.settlement.delivered) == (bad, [], 8)
+        places = [item.position for batch, _, _ in made.settlement.groups for item in batch.items]
+        assert places == sorted(places) or not ordered
+        assert canned.waits == canned.pauses == []
+
+
+def test_who_answers_500_to_all_has_all_put_off_while_not_all_retries_are_charged() -> None:
+    canned = Canned(*[Response(500)] * 4)
+    made = run(canned, 100, past=Past(attempts=3))
+    (later,) = made.later
+    assert (len(later.items), later.attempts, later.charged) == (100, 1, 1)
+    assert (canned.all_used, made.settlement.results) == (True, [])

@@ -166,7 +166,7 @@ class Delivering(Searching):
         if isinstance(step, GiveUp) or not self._patient or asked <= most:
             return step
         return GiveUp(
-            f"it asks to wait for {asked:.0f} s, longer than the {most:.0f} s that it is borne, and "
+            f"the destination asks to wait for {asked:.0f} s, and is borne for {most:.0f} s at most; "
             "the last attempt failed with"
         )
 
