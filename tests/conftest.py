@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import HealthCheck, settings
 
 # The same examples in each run, so that what fails is due to the change at hand; and a shared machine may
@@ -18,3 +20,9 @@ settings.register_profile(
     "explore", settings.get_profile("steady"), derandomize=False, max_examples=1000
 )
 settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()

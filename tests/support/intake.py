@@ -28,6 +28,14 @@ from vaulytica.relay.intake.settings import IntakeSettings
 TOKEN = "fake-token-of-a-test"
 
 
+class _Server(uvicorn.Server):
+    async def main_loop(self) -> None:
+        """Look often whether it is to end: uvicorn's own looks ten times a second."""
+        await self.on_tick(0)
+        while not self.should_exit:
+            await asyncio.sleep(0.01)
+
+
 class Answer:
     """What came back."""
 
@@ -105,7 +113,7 @@ class Intake:
             server_header=False,
             proxy_headers=False,
         )
-        self.server = uvicorn.Server(config)
+        self.server = _Server(config)
 
     def _serve(self) -> None:
         async def main() -> None:

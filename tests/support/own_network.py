@@ -92,6 +92,9 @@ def _use_our_name_server(libc: ctypes.CDLL) -> bool:
     return bound
 
 
+_SILENT = DNSLogger(logf=lambda _: None)
+
+
 class Names(BaseResolver):
     """A name server on 127.0.0.1: the n-th question for a name gets its n-th answer, the last for ever.
 
@@ -102,8 +105,10 @@ class Names(BaseResolver):
         self._names, self._slow = names, slow
         self.asked: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._server = DNSServer(self, address="127.0.0.1", port=53, logger=DNSLogger("-"))
-        self._server.start_thread()
+        self._server = DNSServer(self, address="127.0.0.1", port=53, logger=_SILENT)
+        serve = self._server.server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.02,), daemon=True)
+        self._thread.start()
 
     def resolve(self, request: DNSRecord, handler: object) -> DNSRecord:
         name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]
@@ -123,5 +128,6 @@ class Names(BaseResolver):
         return reply
 
     def close(self) -> None:
-        self._server.stop()
+        self._server.server.shutdown()
+        self._thread.join()
         self._server.server.server_close()

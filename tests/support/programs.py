@@ -10,10 +10,13 @@ import textwrap
 from typing import Any
 
 
-def start(code: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+def start(
+    code: str, *arguments: object, stdin: int | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """The program, started, with warnings as errors; its stdout and stderr are one pipe."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *map(str, arguments)],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

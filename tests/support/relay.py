@@ -22,7 +22,7 @@ from vaulytica.outbox.delivery import Counts
 from vaulytica.outbox.sqlite import SqliteOutbox
 from vaulytica.receiving.receiver import Answer, Lost, Received, Receiver
 
-PATIENCE = 30.0  # seconds; a machine that is shared may stall
+PATIENCE = 60.0  # seconds; a machine that is shared may stall
 DOWN = {"url": "http://127.0.0.1:9"}
 
 

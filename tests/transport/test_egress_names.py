@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.drivers import KINDS
-from support.programs import run_json
+from support.programs import start
 
 TESTS = Path(__file__).parents[1]
 PUBLIC, PUBLIC_6, UNUSED = "8.8.4.4", "2600::1", "8.8.4.5"
 
-# Enters the network, starts a server on each address, and sends one event with each sender.
+# Enters the network. Then for each case: starts a server on each address, and sends with each sender.
 PROGRAM = """
     import contextlib, json, sys
     from support.own_network import Names, enter
@@ -23,48 +24,74 @@ PROGRAM = """
     from support.faulty import OK, Faulty, Line, replies
     from vaulytica.integrations.webhook import WebhookAuth, WebhookError
 
-    case = json.loads(sys.argv[1])
-    if not enter(["8.8.4.4", "2600::1"]):
-        print(json.dumps("not permitted"))
-        raise SystemExit
-    script = Line.reset if case.get("resets") else replies(OK)
-    with contextlib.ExitStack() as stack:
-        names = stack.enter_context(
-            contextlib.closing(Names(case["names"], slow=case.get("slow", "")))
-        )
-        servers = {
-            host: stack.enter_context(Faulty(script, host=host, port=8080))
-            for host in ("8.8.4.4", "2600::1", "127.0.0.1", "::1")
-        }
-        told = []
-        for settings in case["senders"]:
-            url = settings.pop("url", "http://hooks.test:8080/in")
-            if "auth" in settings:
-                settings["auth"] = WebhookAuth(**settings["auth"])
-            sender = sending(case["kind"], config_for(url, **settings))
-            for _ in range(case.get("events", 1)):
-                try:
-                    told.append(sender.send_event("file_shared", {}) and "delivered")
-                except WebhookError as error:
-                    told.append(f"{error.kind} after {error.attempts}: {error}")
-            sender.finish()
-        reached = {host: server.connections for host, server in servers.items()}
-    print(json.dumps({"told": told, "reached": reached, "asked": names.asked}))
+    def told(settings, case):
+        url = settings.pop("url", "http://hooks.test:8080/in")
+        if "auth" in settings:
+            settings["auth"] = WebhookAuth(**settings["auth"])
+        sender = sending(case["kind"], config_for(url, **settings))
+        for _ in range(case.get("events", 1)):
+            try:
+                yield sender.send_event("file_shared", {}) and "delivered"
+            except WebhookError as error:
+                yield f"{error.kind} after {error.attempts}: {error}"
+        sender.finish()
+
+    def run(case):
+        script = Line.reset if case.get("resets") else replies(OK)
+        with contextlib.ExitStack() as stack:
+            names = stack.enter_context(
+                contextlib.closing(Names(case["names"], slow=case.get("slow", "")))
+            )
+            servers = {
+                host: stack.enter_context(Faulty(script, host=host, port=8080))
+                for host in ("8.8.4.4", "2600::1", "127.0.0.1", "::1")
+            }
+            all_told = [one for settings in case["senders"] for one in told(settings, case)]
+            reached = {host: server.connections for host, server in servers.items()}
+        return {"told": all_told, "reached": reached, "asked": names.asked}
+
+    print(json.dumps("entered" if enter(["8.8.4.4", "2600::1"]) else "not permitted"), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(json.loads(line))), flush=True)
 """
 ONLY = {"egress": "public-only"}
 
 
+@pytest.fixture(scope="module")
+def network() -> Iterator[Callable[[Any], Any]]:
+    """A process in a network of its own, for all cases: what it answers to one."""
+    process = start(PROGRAM, stdin=subprocess.PIPE, PYTHONPATH=str(TESTS))
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def answer() -> Any:
+        line = process.stdout.readline()
+        if not line.startswith(("{", '"')):
+            pytest.fail(line + process.stdout.read())
+        return json.loads(line)
+
+    def ask(case: Any) -> Any:
+        process.stdin.write(json.dumps(case) + "\n")
+        process.stdin.flush()
+        return answer()
+
+    with process:
+        if answer() == "not permitted":
+            process.kill()
+            pytest.skip("this machine lets no process have a network of its own")
+        yield ask
+
+
 @pytest.fixture(params=KINDS)
-def tell(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+def tell(
+    request: pytest.FixtureRequest, network: Callable[[Any], Any]
+) -> Callable[..., dict[str, Any]]:
     """Runs a case, and tells what became of each event and where connections were made."""
 
     def run(names: Any, *senders: dict[str, Any], **more: Any) -> dict[str, Any]:
         given = names if isinstance(names, dict) else {"hooks.test": names}
         case = {"names": given, "senders": senders or [ONLY], "kind": request.param, **more}
-        answer = run_json(PROGRAM, json.dumps(case), PYTHONPATH=str(TESTS))
-        if answer == "not permitted":
-            pytest.skip("this machine lets no process have a network of its own")
-        return answer
+        return network(case)
 
     return run
 
