@@ -7,6 +7,7 @@ from typing import Any
 from fuzz.taking import Taking
 from support.heart import OwnClock, batch_of, guide_event
 from vaulytica.config import WebhookConfig
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Delivered, Rejected
 from vaulytica.delivery.ports import Send, Turn, Wait
 from vaulytica.delivery.request import Response
@@ -29,7 +30,7 @@ def target(data: bytes) -> None:
     destination.request(batch)
     response = Response(200, {"Set-Cookie": taking.text()}, taking.part())
     said = [b""]
-    flow = format.confirm(destination, response, batch, clock)
+    flow = format.confirm(Lane(destination), response, batch, clock)
     effect: Any
     result: Any = None
     taken = [isinstance(o, Delivered) for o in format.settle(response, batch)]

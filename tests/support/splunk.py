@@ -8,6 +8,7 @@ from typing import Any
 
 from support.heart import OwnClock, batch_of, destination, guide_event, header
 from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Delivered, Outcome
 from vaulytica.delivery.ports import Flow, Send, Turn
 from vaulytica.delivery.request import Request, Response
@@ -40,12 +41,14 @@ def acks(**said: Any) -> Response:
 
 
 def sent(to: Any, batch: Batch, clock: Any) -> Flow[list[Outcome]]:
-    """A request for the batch, and the confirmation: as an attempt does it."""
+    """A request for the batch, and the confirmation: as an attempt does it. `to`: a destination, or a lane."""
+    lane = to if isinstance(to, Lane) else Lane(to)
+    to = lane.destination
     response = yield from to.auth.flow(to.request(batch), clock.time())
     outcomes = to.format.settle(response, batch)
     if not any(isinstance(outcome, Delivered) for outcome in outcomes):
         return outcomes  # type: ignore[no-any-return]
-    return (yield from to.format.confirm(to, response, batch, clock))  # type: ignore[no-any-return]
+    return (yield from lane.destination.format.confirm(lane, response, batch, clock))  # type: ignore[no-any-return]
 
 
 def asked(request: Request) -> list[int]:

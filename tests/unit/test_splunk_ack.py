@@ -12,7 +12,9 @@ from support.heart import Canned, destination, header, reason_of
 from support.splunk import GUID, URL, a_batch, acks, channel_of, made, sent, taken, to
 from vaulytica.auth.api_key import ApiKeyAuth
 from vaulytica.delivery.batching import Batch
+from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Delivered, ReasonKind, Rejected
+from vaulytica.delivery.pace import Heard, Signal
 from vaulytica.delivery.request import Response
 from vaulytica.errors import AuthFailure, FailureKind, TransportFailure
 from vaulytica.formats.splunk_hec import SplunkHecFormat, SplunkOptions
@@ -77,7 +79,7 @@ def test_an_indexer_nearly_full_says_so_all_the_same() -> None:
         Response(400, (), b'{"text":"ACK is disabled","code":14}'),
         Response(400, (), b'{"acks":{"0":true}}'),
         Response(404, (), b'{"acks":{"0":true}}'),
-        Response(503, (), b'{"acks":{"0":true}}'),
+        Response(500, (), b'{"acks":{"0":true}}'),
         TransportFailure(FailureKind.TIMEOUT, "timed out after 30 s"),
         TransportFailure(FailureKind.TLS, "certificate", retryable=False),
         AuthFailure("no token"),
@@ -136,6 +138,58 @@ def test_raw_events_are_acknowledged_too() -> None:
     event, poll = canned.requests
     assert header(event, "X-Splunk-Request-Channel") == GUID
     assert poll.url.endswith(f"/services/collector/ack?channel={GUID}")
+
+
+# --- A collector that is busy.
+
+LATER = (("Retry-After", "30"),)
+BUSY = b'{"text":"Server is busy","code":9}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(429, LATER, b"<html>slow down</html>"),
+        Response(503, LATER, BUSY),
+        Response(500, LATER),
+        Response(429, [("X-RateLimit-Reset", "30")]),
+    ],
+    ids=str,
+)
+def test_questions_wait_as_they_are_told_to_and_nothing_is_sent_again(answer: Response) -> None:
+    """That time is not of the time that an indexer is given."""
+    canned = Canned(taken(), answer, answer, acks(_0=False), acks(_0=True))
+    assert run(canned, made(ack_timeout=10.0)) == [Delivered(200)] * 2
+    assert canned.all_used
+    assert canned.pauses == [1, 30, 30, 8]
+
+
+def test_without_a_time_to_wait_a_busy_collector_is_asked_ever_less_often() -> None:
+    busy = [Response(503, (), BUSY), Response(429), Response(200, (), BUSY)]
+    canned = Canned(taken(), *busy, acks(_0=False), acks(_0=True))
+    assert run(canned, made(ack_timeout=12.0)) == [Delivered(200)] * 2
+    assert canned.pauses == [1, 2, 4, 8, 10]
+
+
+def test_a_collector_that_is_busy_for_ever_is_borne_for_its_patience() -> None:
+    canned = Canned(taken(), *[Response(429, LATER)] * 3)
+    (outcome, _) = run(canned, made(ack_timeout=10.0), patience=40.0)
+    assert canned.all_used
+    assert canned.pauses == [1, 30, 30, 1]  # it is asked once more when the last wait is over
+    assert "after 62 s: when asked, HTTP 429" in reason_of(outcome).text
+
+
+def test_what_is_heard_of_questions_and_of_events_holds_both_back() -> None:
+    lane = Lane(to(made(ack_timeout=10.0)))
+    canned = Canned(taken(), acks(_0=True))
+    lane.pace.heed(canned.clock.monotonic(), Signal(Heard.BUSY, 0.1, hold=100.0), admitted=False)
+    assert canned.run(sent(lane, a_batch(made()), canned.clock)) == [Delivered(200)] * 2
+    assert canned.pauses == [100]
+
+    canned = Canned(taken(), Response(429, LATER), acks(_0=True))
+    canned.run(sent(lane, a_batch(made()), canned.clock))
+    before = canned.clock.monotonic() - 29  # one second after the question
+    assert lane.pace.held(before) == lane.pace.admit(before, 1, 1) == 29
 
 
 # --- Cookies of a load balancer.

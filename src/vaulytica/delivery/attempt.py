@@ -94,7 +94,7 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         destination.format, "confirm", None
     )  # of a `Confirmed` one; isinstance is slow
     if confirm is not None and made.response is not None and signal.delivered:
-        made.outcomes = yield from confirm(destination, made.response, batch, clock)
+        made.outcomes = yield from confirm(lane, made.response, batch, clock)
         _tell(made.outcomes, made.response, destination, clock)
     return made
 

@@ -153,6 +153,10 @@ class Pace:
                 wait = max(wait, rate.wait(now, 1))
         return wait if wait > 0 else self._breakers.wait(now, again=again)
 
+    def held(self, now: float) -> float:
+        """Seconds for which the destination has asked to be left alone; 0 if it has not."""
+        return max(0.0, self._held_until - now)
+
     def is_calm(self, now: float) -> bool:
         """Whether there is nothing to keep an impatient caller, and nothing new in what goes well.
 

@@ -14,7 +14,7 @@ from vaulytica.lines import Lines, Written
 
 if TYPE_CHECKING:
     from vaulytica.delivery.batching import Batch
-    from vaulytica.delivery.destination import Destination
+    from vaulytica.delivery.lane import Lane
 
 T = TypeVar("T")
 
@@ -160,9 +160,12 @@ class Confirmed(Protocol):
     """A format whose destination says only later whether it keeps what it took."""
 
     def confirm(
-        self, destination: Destination, response: Response, batch: Batch, clock: Clock
+        self, lane: Lane, response: Response, batch: Batch, clock: Clock
     ) -> Flow[list[Outcome]]:
-        """After an answer that `settle` read as delivered: wait, ask, and say what became of each."""
+        """After an answer that `settle` read as delivered: wait, ask, and say what became of each.
+
+        Its requests keep to what the destination has asked for, and tell the pace when it is busy.
+        """
 
 
 @runtime_checkable

@@ -2,7 +2,9 @@
 
 By Splunk's manual, "About HTTP Event Collector Indexer Acknowledgment": every request names a channel;
 a 200 has an `ackId`, by which `/services/collector/ack` tells, once, that the batch is indexed. `false`
-also means that the id is not known, so that only a deadline ends the asking.
+also means that the id is not known, so that only a deadline ends the asking. While the collector says that it is busy, or has
+asked to be left alone, that deadline is put off, as long as `patience` bears it: to send a batch again
+would make it busier, and double the events.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from vaulytica.delivery.outcome import Deferred, Delivered, Outcome, Reason, ReasonKind, words
+from vaulytica.delivery.pace import Heard, Pace, Signal
 from vaulytica.delivery.ports import Clock, Flow, turn
 from vaulytica.delivery.request import Header, Request, Response
 from vaulytica.errors import AuthFailure, TransportFailure, WebhookConfigError
-from vaulytica.formats.splunk_hec.answers import ack_id_of, answer_of, settle
+from vaulytica.formats.splunk_hec.answers import ack_id_of, answer_of, is_busy, settle
 from vaulytica.formats.splunk_hec.channel import Channel, Channels, Ticket, cookie_of
 from vaulytica.formats.splunk_hec.endpoint import sibling, with_query
 from vaulytica.formats.splunk_hec.options import SplunkOptions
@@ -25,6 +28,7 @@ from vaulytica.jsonvalues import Dumps
 if TYPE_CHECKING:
     from vaulytica.delivery.batching import Batch
     from vaulytica.delivery.destination import Destination
+    from vaulytica.delivery.lane import Lane
 
 
 class Acknowledgement:
@@ -45,7 +49,7 @@ class Acknowledgement:
         return self._channels.sending(batch).headers
 
     def confirm(
-        self, destination: Destination, response: Response, batch: Batch, clock: Clock
+        self, lane: Lane, response: Response, batch: Batch, clock: Clock
     ) -> Flow[list[Outcome]]:
         """Wait until the batch is indexed; if it is not in time, what was delivered is deferred."""
         outcomes = settle(response, len(batch), ack=True)
@@ -59,17 +63,18 @@ class Acknowledgement:
             ]
         began = clock.monotonic()
         channel = self._channels.taken(batch, response)
-        ticket = Ticket(id, channel, began + self._timeout)
+        until = began + self._timeout
+        ticket = Ticket(id, channel, until, until + lane.destination.patience)
         yield from turn(lambda: channel.add(ticket, began, self._interval))
         try:
-            yield from self._until_settled(ticket, destination, clock)
+            yield from self._until_settled(ticket, lane, clock)
         finally:
             channel.drop(ticket)
         if ticket.indexed:
             return outcomes
-        seconds = clock.monotonic() - began
-        in_time = seconds < self._timeout
-        why = "the id was given to a later batch" if in_time else channel.said
+        now = clock.monotonic()
+        seconds = now - began
+        why = "the id was given to a later batch" if now < ticket.deadline else channel.said
         text = (
             f"HTTP {response.status}: taken (ackId {id}), but not acknowledged by an indexer "
             f"after {seconds:.0f} s: {why}"
@@ -77,13 +82,13 @@ class Acknowledgement:
         late = Deferred(Reason(ReasonKind.TIMEOUT, text, response.status), 0.0)
         return [late if isinstance(o, Delivered) else o for o in outcomes]
 
-    def _until_settled(self, ticket: Ticket, destination: Destination, clock: Clock) -> Flow[None]:
+    def _until_settled(self, ticket: Ticket, lane: Lane, clock: Clock) -> Flow[None]:
         """Poll, or wait while another flow polls for this channel, until there is nothing left to ask."""
         channel = ticket.channel
-        lease = 2 * destination.timeout  # for a poll, and what auth may send before it
-        while asked := (yield from _asked(ticket, lease, clock)):
-            answer = yield from self._poll(channel, asked, destination, clock)
-            yield from turn(_heeding(channel, asked, answer, clock))
+        while asked := (yield from _asked(ticket, lane, clock)):
+            began = clock.monotonic()
+            answer = yield from self._poll(channel, asked, lane.destination, clock)
+            yield from turn(_heeding(lane.pace, channel, asked, answer, began=began, clock=clock))
 
     def _poll(
         self, channel: Channel, asked: Sequence[Ticket], destination: Destination, clock: Clock
@@ -99,29 +104,56 @@ class Acknowledgement:
         try:
             response = yield from destination.auth.flow(request, clock.time())
         except (TransportFailure, AuthFailure) as failure:
-            return _Answer(None, f"no answer when asked: {failure}", moved=False)
+            return _Answer(None, f"no answer when asked: {failure}")
         said = f"when asked, HTTP {response.status}{words(response)}"
         acks = answer_of(response).get("acks") if response.status == 200 else None
-        return _Answer(acks, said, moved=cookie_of(response) not in (None, channel.cookie))
+        moved = cookie_of(response) not in (None, channel.cookie)
+        hold = response.retry_after(clock.time()) if response.status >= 400 else None
+        busy = hold is not None or is_busy(response)
+        return _Answer(None if busy else acks, said, moved, busy, hold)
 
 
 class _Answer(NamedTuple):
-    """The ids that are acknowledged, or None; all of it in words; and whether another indexer said it."""
+    """The ids that are acknowledged, or None; all of it in words; and whether another indexer said it.
+
+    `busy`: it says nothing but that, and may ask for `hold` seconds without questions.
+    """
 
     acks: Any
     said: str
-    moved: bool
+    moved: bool = False
+    busy: bool = False
+    hold: float | None = None
 
 
-def _asked(ticket: Ticket, lease: float, clock: Clock) -> Flow[list[Ticket]]:
+def _asked(ticket: Ticket, lane: Lane, clock: Clock) -> Flow[list[Ticket]]:
     """Wait until it is this flow's turn to poll; for which tickets."""
     asked: list[Ticket] = []
-    yield from turn(lambda: ticket.channel.ask(ticket, clock.monotonic(), lease, asked))
+    lease = 2 * lane.destination.timeout  # for a poll, and what auth may send before it
+
+    def ask() -> float:
+        now = clock.monotonic()
+        return ticket.channel.ask(ticket, now, lease, asked, lane.pace.held(now))
+
+    yield from turn(ask)
     return asked
 
 
 def _heeding(
-    channel: Channel, asked: list[Ticket], answer: _Answer, clock: Clock
+    pace: Pace,
+    channel: Channel,
+    asked: list[Ticket],
+    answer: _Answer,
+    *,
+    began: float,
+    clock: Clock,
 ) -> Callable[[], float]:
-    acks, said, moved = answer
-    return lambda: channel.heed(asked, acks, said, clock.monotonic(), moved=moved)
+    def heed() -> float:
+        now = clock.monotonic()
+        if answer.busy:
+            pace.heed(now, Signal(Heard.BUSY, now - began, hold=answer.hold), admitted=False)
+        return channel.heed(
+            asked, answer.acks, answer.said, now, moved=answer.moved, busy=answer.busy
+        )
+
+    return heed

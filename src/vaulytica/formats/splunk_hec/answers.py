@@ -114,6 +114,12 @@ def settle(response: Response, count: int, *, ack: bool) -> list[Outcome]:
     return [Deferred(reason) if verdict.kind in _LATER else Rejected(reason)] * count
 
 
+def is_busy(response: Response) -> bool:
+    """Whether it says nothing but that it is busy."""
+    (outcome,) = settle(response, 1, ack=False)
+    return isinstance(outcome, Deferred) and outcome.reason.kind is ReasonKind.THROTTLED
+
+
 def _says_ok(response: Response, answer: dict[str, Any]) -> bool:
     """Whether a 2xx that has no code is a success all the same: receivers of HEC that are not Splunk.
 

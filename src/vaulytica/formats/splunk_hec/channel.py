@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.delivery.request import Header, Response
+from vaulytica.delivery.times import FOREVER
 
 if TYPE_CHECKING:
     from vaulytica.delivery.batching import Batch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CHANNEL = "X-Splunk-Request-Channel"
 COOKIE = "Cookie"
 _LONGEST_PAUSE = 10.0  # seconds between two polls, as Splunk's manual advises
+_TO_ASK = 1.0  # seconds that are left to ask in, once more
 _ROTATING = 3  # answers in a row with a new cookie, after which it is taken to change with each
 _MOST_SENT = 4096  # requests under way that are remembered
 # RFC 6265, and what else is sent in the field: anything printable but the semicolon.
@@ -28,15 +30,30 @@ _COOKIE = re.compile(r"[\x21-\x3a\x3c-\x7e]+=[\x21-\x3a\x3c-\x7e]*")
 
 
 class Ticket:
-    """A batch that was received under an id, and waits to be acknowledged."""
+    """A batch that was received under an id, and waits to be acknowledged.
 
-    __slots__ = ("channel", "deadline", "id", "indexed")
+    Its `deadline` moves while the collector is busy, as far as `latest`, or as it has asked for before.
+    """
 
-    def __init__(self, id: int, channel: Channel, deadline: float) -> None:
+    __slots__ = ("_borne_until", "channel", "deadline", "id", "indexed", "latest")
+
+    def __init__(
+        self, id: int, channel: Channel, deadline: float, latest: float | None = None
+    ) -> None:
         self.id = id
         self.channel = channel
         self.deadline = deadline
+        self.latest = deadline if latest is None else latest
         self.indexed = False
+        self._borne_until = -FOREVER
+
+    def bear(self, now: float, until: float) -> None:
+        """That time does not count, and is not the last: the collector is too busy to be asked till then."""
+        since = max(now, self._borne_until)
+        if now < self.latest and until > since:
+            self.deadline = min(self.latest, self.deadline + until - since)
+            self.deadline = max(self.deadline, until + _TO_ASK)
+            self._borne_until = until
 
 
 class Channel:
@@ -83,11 +100,19 @@ class Channel:
         if self._asker is ticket:
             self._asker = None
 
-    def ask(self, ticket: Ticket, now: float, lease: float, asked: list[Ticket]) -> float:
-        """Seconds to wait, or 0: then poll for those `asked`; for none, where the waiting has an end."""
+    def ask(
+        self, ticket: Ticket, now: float, lease: float, asked: list[Ticket], held: float = 0.0
+    ) -> float:
+        """Seconds to wait, or 0: then poll for those `asked`; for none, where the waiting has an end.
+
+        For `held` seconds the collector wants not to be asked.
+        """
         if self._tickets.get(ticket.id) is not ticket or now >= ticket.deadline:
             return 0.0
         until = self._due
+        if held > 0:
+            until = max(until, now + held)
+            ticket.bear(now, until)
         if self._asker is not None:
             until = max(until, min(self._asking_until, now + self._pause))
         if now < until:
@@ -96,10 +121,19 @@ class Channel:
         self._asker, self._asking_until = ticket, now + lease
         return 0.0
 
-    def heed(self, asked: list[Ticket], acks: Any, said: str, now: float, *, moved: bool) -> float:
+    def heed(
+        self,
+        asked: list[Ticket],
+        acks: Any,
+        said: str,
+        now: float,
+        *,
+        moved: bool,
+        busy: bool = False,
+    ) -> float:
         """Take in what a poll has brought; ids that were not asked for are nobody's. Always 0.
 
-        `moved`: the answer set another cookie, so that it is another indexer's, and of its own ids;
+        `busy`: it told nothing of them. `moved`: the answer set another cookie, so that it is another indexer's, and of its own ids;
         unless cookies change with every answer, as with some balancers.
         """
         if moved:
@@ -117,6 +151,8 @@ class Channel:
         self._asker = None
         self._pause = min(2 * self._pause, max(self._pause, _LONGEST_PAUSE))
         self._due = now + self._pause
+        for ticket in asked if busy else ():
+            ticket.bear(now, self._due)
         return 0.0
 
     def _waiting(self) -> list[Ticket]:
