@@ -161,23 +161,37 @@ def _from_ms(milliseconds: int) -> datetime:
 def parse_timestamp(value: object) -> datetime:
     """From an aware datetime, RFC 3339 text, or seconds since 1970; else raise `WebhookEventError`."""
     try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value.strip())
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return _EPOCH + timedelta(milliseconds=round(value * 1000))
-        if isinstance(value, datetime):
-            if value.tzinfo is None:
+        moment = _moment(value.strip()) if isinstance(value, str) else value
+        if isinstance(moment, datetime):
+            if moment.tzinfo is None:
                 raise WebhookEventError(
-                    f"timestamp {value.isoformat()} has no time zone; end it with Z or an offset"
+                    f"timestamp {moment.isoformat()} has no time zone; end it with Z or an offset"
                 )
-            return _to_millisecond(value.astimezone(UTC))
-    except (ValueError, OverflowError, OSError) as error:
-        if isinstance(error, WebhookEventError):
-            raise
+            return _to_millisecond(moment.astimezone(UTC))
+    except WebhookEventError:
+        raise
+    except OverflowError:
+        given = value.isoformat() if isinstance(value, datetime) else _shown(value)
+        raise WebhookEventError(
+            f"timestamp {given} is not within the years 1 to 9999 in UTC"
+        ) from None
+    except (ValueError, OSError):
         raise WebhookEventError(
             f"timestamp {_shown(value)} is not RFC 3339 (2025-10-29T12:00:00Z) nor epoch seconds"
         ) from None
     raise WebhookEventError(f"timestamp {_shown(value)} is neither a datetime, text nor a number")
+
+
+def _moment(text: str) -> datetime:
+    """A leap second (RFC 3339, 5.6) is the next second, as in seconds since 1970; none is where none can be."""
+    if text[16:19] != ":60":
+        return datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(f"{text[:16]}:59{text[19:]}") + timedelta(seconds=1)
+    if moment.astimezone(UTC).strftime("%d %H:%M:%S") != "01 00:00:00":
+        raise ValueError
+    return moment
 
 
 def _to_millisecond(moment: datetime) -> datetime:

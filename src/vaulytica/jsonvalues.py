@@ -245,6 +245,11 @@ def format_timestamp(moment: datetime) -> str:
     return text[:23] + "Z" if moment.microsecond >= 1000 else text[:19] + "Z"
 
 
+def what_is_wrong(error: json.JSONDecodeError) -> str:
+    """What a text's fault is, to be told before its place: some of these messages end in "at"."""
+    return error.msg.removesuffix(" at")
+
+
 _compact_encoder = msgspec.json.Encoder()
 _ascii_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _canonical_encoder = json.JSONEncoder(sort_keys=True, allow_nan=False)

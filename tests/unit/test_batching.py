@@ -286,7 +286,7 @@ def cut_by_name(count: int, names: int) -> list[Batch]:
     return made
 
 
-@pytest.mark.parametrize("names", [64, 65, 500])
+@pytest.mark.parametrize("names", [64, 65, 500, 1250])
 def test_groups_that_alternate_share_few_requests(names: int) -> None:
     made = cut_by_name(5000, names)
     assert len(made) == names

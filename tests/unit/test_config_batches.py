@@ -50,6 +50,14 @@ def test_an_array_unless_lines_are_asked_for(
     assert (request.body.decode(), dict(request.headers)["Content-Type"]) == (body, kind)
 
 
+def test_up_to_hard_limits_all_may_be_asked_for() -> None:
+    own = made(format="datadog_logs").limits
+    assert (own.max_events, own.max_bytes, own.hard) == (1000, 5_000_000, True)
+    asked = {"max_events": 1000, "max_bytes": 5_000_000}
+    assert made(format="datadog_logs", batch=asked).limits == own
+    assert made(format="datadog", batch={"max_events": 1}).limits.max_events == 1
+
+
 def test_as_is_a_word_of_pythons_own() -> None:
     assert WebhookBatchConfig(as_="array") == WebhookBatchConfig(**{"as": "array"})
 
@@ -62,6 +70,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"batch": {"size": 3}}, "batch: size"),
     ({"format": "splunk_hec", "batch": {"as": "array"}}, "splunk_hec has its own way"),
     ({"format": "datadog", "batch": {"as": "array"}}, "datadog has its own way"),
+    ({"format": "elastic", "batch": {"max_events": 2}}, "a url that ends in /_bulk takes more"),
+    ({"format": "datadog_logs", "batch": {"max_events": 1001}},
+     "max_events is 1001, over the limit of datadog_logs, 1000 a request"),
+    ({"format": "datadog_logs", "batch": {"max_bytes": 5_000_001}},
+     "max_bytes is 5000001, over the limit of datadog_logs, 5000000 a request"),
     ({"rate_limit": {"events_per_second": 0}}, "rate_limit: events_per_second"),
     ({"rate_limit": {"bytes_per_second": float("inf")}}, "rate_limit: bytes_per_second"),
     ({"patience": -1}, "patience"),
@@ -144,4 +157,7 @@ def test_batches_that_wait_to_be_confirmed_leave_room_for_others() -> None:
     ids=str,
 )
 def test_a_format_that_carries_one_event_carries_one(settings: dict[str, Any]) -> None:
-    assert made(batch={"max_events": 5000}, **settings).limits.max_events == 1
+    assert made(batch={"max_bytes": 5000}, **settings).limits.max_events == 1
+    asked = {"url": URL, "batch": {"max_events": 2}} | settings
+    message = refusal(WebhookConfigError, lambda: WebhookConfig(**asked))
+    assert f"{settings['format']} takes one event a request" in str(message)

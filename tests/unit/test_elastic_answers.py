@@ -59,6 +59,12 @@ def test_all_are_delivered() -> None:
     assert settled(answer(201, 200, 201), 3) == [Delivered(201), Delivered(200), Delivered(201)]
 
 
+def test_null_is_no_error() -> None:
+    assert one(status=201, error=None, failure_store=None) == Delivered(201)
+    refused = one(status=400, error=None)
+    assert reason_of(refused).text == "item status 400"
+
+
 def test_a_wrong_type_rejects_that_event_and_says_why() -> None:
     outcome = one(status=400, error=WRONG_TYPE)
     assert isinstance(outcome, Rejected)

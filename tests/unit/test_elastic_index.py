@@ -54,6 +54,14 @@ def test_what_a_pattern_gives(pattern: str, filled: str) -> None:
 def test_the_date_is_the_events_own_in_utc() -> None:
     assert name("{date:%Y.%m.%d}", timestamp="2025-12-31T23:30:00-02:00") == "2026.01.01"
     assert name("{date:%d}", timestamp="2025-10-29T23:59:59.999Z") == "29"
+    assert name("{date:%Y.%m.%d}-{date:%G}", timestamp="0001-01-01T00:00:00Z") == "0001.01.01-0001"
+
+
+def test_what_is_wrong_with_a_pattern_is_said_once() -> None:
+    why = refusal(WebhookConfigError, lambda: IndexPattern("logs-{date:%Q}"))
+    assert why == (
+        "format_options: index 'logs-{date:%Q}' needs a date such as {date:%Y.%m.%d}; of %YymdHjGVu"
+    )
 
 
 @pytest.mark.parametrize(

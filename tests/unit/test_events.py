@@ -138,6 +138,15 @@ def test_any_aware_datetime_is_cut_to_the_millisecond(moment: datetime, minutes:
 
 
 @pytest.mark.parametrize(
+    "leap", ["2016-12-31T23:59:60Z", "2017-01-01T05:29:60+05:30", "2016-12-31 23:59:60.000Z"]
+)
+def test_a_leap_second_is_the_next_second(leap: str) -> None:
+    """As seconds since 1970 count it."""
+    assert guide_event(timestamp=leap).rfc3339 == "2017-01-01T00:00:00Z"
+    assert guide_event(timestamp="2015-06-30T23:59:60.25Z").rfc3339 == "2015-07-01T00:00:00.250Z"
+
+
+@pytest.mark.parametrize(
     ("timestamp", "why"),
     [
         ("yesterday", "RFC 3339"),
@@ -147,12 +156,24 @@ def test_any_aware_datetime_is_cut_to_the_millisecond(moment: datetime, minutes:
         (datetime(2025, 10, 29, 12), "no time zone"),  # noqa: DTZ001
         ("2025-13-29T12:00:00Z", "RFC 3339"),
         ("10000-01-01T00:00:00Z", "RFC 3339"),
-        ("0001-01-01T00:00:00+23:59", "RFC 3339"),
+        (
+            "2016-12-31T12:59:60Z",
+            "RFC 3339",
+        ),  # no leap second is in the middle of a day, nor a month
+        ("2016-12-30T23:59:60Z", "RFC 3339"),
+        ("2016-12-31T23:59:61Z", "RFC 3339"),
+        ("2016-12-31T23:59:60", "no time zone"),
+        ("9999-12-31T23:59:60Z", "'9999-12-31T23:59:60Z' is not within the years 1 to 9999 in UTC"),
+        ("0001-01-01T00:00:00+14:00", r"'0001-01-01T00:00:00\+14:00' is not within the years"),
+        (
+            datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+            r"0001-01-01T00:00:00\+01:00 is not",
+        ),
         (float("nan"), "RFC 3339"),
-        (float("inf"), "RFC 3339"),
-        (1e300, "RFC 3339"),
-        (10**400, "RFC 3339"),
-        (10**5000, "RFC 3339"),
+        (float("inf"), "years 1 to 9999"),
+        (1e300, "years 1 to 9999"),
+        (10**400, "years 1 to 9999"),
+        (10**5000, "years 1 to 9999"),
         (True, "neither"),
         (b"2025-10-29T12:00:00Z", "neither"),
         ([], "neither"),

@@ -67,6 +67,7 @@ LINES = [
     b'{"type":"a","severity":"critical","timestamp":"2025-10-29T12:00:01.001Z","id":"e-1"}',
     b'{"type":"a","timestamp":"2025-10-29T12:00:00.000Z"}',
     b'{"type":"a","timestamp":"2025-10-29 14:00:00.123456+02:00"}',
+    b'{"type":"a","timestamp":"2016-12-31T23:59:60Z"}',
     b'{"type":"a","metadata":{"index":"main","n":12345678901234567890123}}',
     b'{"type":"a","metadata":{}}',
     b'{"type":"a","data":{"x":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}}",
@@ -133,6 +134,19 @@ ODD_LINES = [
 @pytest.mark.parametrize("text", LINES)
 def test_a_line_is_the_event_that_a_thorough_reading_finds(text: bytes) -> None:
     assert type(check(text)) is Line
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a":"x\ty"}', "not valid JSON: Invalid control character at column 8"),
+        (b'{"a":"x', "not valid JSON: Unterminated string starting at column 6"),
+        (b'{"a":x}', "not valid JSON: Expecting value at column 6"),
+    ],
+)
+def test_what_is_no_json_is_told_with_its_column(text: bytes, why: str) -> None:
+    ((error,), _) = decode(text, 0)
+    assert str(error) == why
 
 
 @pytest.mark.parametrize("text", ODD_LINES)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
 from pydantic import ConfigDict, Field
 
 from vaulytica.config.settings import Seconds, Settings
-from vaulytica.delivery.ports import Limits
+from vaulytica.delivery.ports import Format, Limits
+from vaulytica.errors import WebhookConfigError
 
 _GIB = 1024**3
 
 
 class WebhookBatchConfig(Settings):
-    """How events are put together: each limit is the format's own unless given.
+    """How events are put together: each limit is the format's own unless given, and may exceed only some of these.
 
     `as` (in Python also `as_`): `array` or `ndjson`, for formats that have one document an event.
     `max_wait`: seconds that an event of a stream waits at most for its batch to be full.
@@ -26,17 +28,28 @@ class WebhookBatchConfig(Settings):
     max_wait: Seconds = Field(1.0, ge=0, le=86400)
     as_: Literal["array", "ndjson"] | None = Field(None, alias="as")
 
-    def limits(self, own: Limits) -> Limits:
+    def limits(self, format: Format) -> Limits:
         """The format's own limits, with these in their place where they are given.
 
-        A format that carries one event a request carries one.
+        Raises `WebhookConfigError` where they exceed what cannot be exceeded.
         """
-        return Limits(
-            own.max_events if own.max_events == 1 else self.max_events or own.max_events,
-            self.max_bytes or own.max_bytes,
-            own.fixed,
-            own.between,
-        )
+        own = format.limits
+        given = {n: v for n in ("max_events", "max_bytes") if (v := getattr(self, n)) is not None}
+        if own.max_events == 1 < given.get("max_events", 1):
+            more = (
+                "; a url that ends in /_bulk takes more" if hasattr(format, "bulk_limits") else ""
+            )
+            raise WebhookConfigError(
+                f"batch: max_events is {self.max_events}, but {format.name} takes one event a request "
+                f"with this url and auth{more}"
+            )
+        for name, value in given.items():
+            if own.hard and value > getattr(own, name):
+                raise WebhookConfigError(
+                    f"batch: {name} is {value}, over the limit of {format.name}, {getattr(own, name)} "
+                    "a request"
+                )
+        return replace(own, **given)
 
 
 class WebhookRateLimit(Settings):

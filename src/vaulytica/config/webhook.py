@@ -185,7 +185,7 @@ class WebhookConfig(HoldsSecrets, Settings):
             timeout=self.timeout,
             max_event_bytes=self.max_event_bytes,
             secrets=known_secrets(urls, given),
-            batch_limits=self.batch.limits(format.limits),
+            batch_limits=self.batch.limits(format),
             max_wait=self.batch.max_wait,
             ordered=self.ordered,
             patience=self.patience,

@@ -14,7 +14,7 @@ from vaulytica.events import Event
 from vaulytica.lines import Entries, Given, Line, Lines, Written
 
 # Batches that are being filled at a time, and bytes in all of them.
-_MOST_GROUPS = 1000
+_MOST_GROUPS = 4096
 _MOST_BYTES = 32 * 1024 * 1024
 _SEVERAL = 4  # of fewer lines at a time each costs more than an event does
 

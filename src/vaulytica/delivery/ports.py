@@ -97,13 +97,15 @@ def connect(url: str, timeout: float) -> Flow[Probe | None]:
 class Limits(msgspec.Struct, frozen=True):
     """The most one request may carry: events (1 = one at a time) and bytes of body, uncompressed.
 
-    `fixed` and `between`: the bytes that `join` adds to the parts, once, and between any two.
+    `fixed` and `between`: the bytes that `join` adds to the parts, once, and between any two. `hard`:
+    no setting may exceed them.
     """
 
     max_events: int = 1
     max_bytes: int = 1024**3
     fixed: int = 0
     between: int = 0
+    hard: bool = False
 
 
 class Format(Protocol):

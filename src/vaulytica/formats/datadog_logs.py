@@ -80,7 +80,7 @@ class DatadogLogsFormat(DocumentFormat):
     """The event's type as the message, its data as attributes under `vaulytica`."""
 
     name = "datadog_logs"
-    most = Limits(max_events=1000, max_bytes=5_000_000)
+    most = Limits(max_events=1000, max_bytes=5_000_000, hard=True)
     Options = DatadogLogsOptions
 
     def __init__(

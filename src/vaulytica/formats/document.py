@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from msgspec.structs import replace
+
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.outcome import Outcome, outcome_of_status
 from vaulytica.delivery.ports import Limits
@@ -49,12 +51,8 @@ class DocumentFormat(ABC):
         else:
             self.content_type = "application/x-ndjson"
             self._between = self._closing = b"\n"
-        self.limits = Limits(
-            self.most.max_events,
-            self.most.max_bytes,
-            fixed=len(self._opening) + len(self._closing),
-            between=len(self._between),
-        )
+        fixed = len(self._opening) + len(self._closing)
+        self.limits = replace(self.most, fixed=fixed, between=len(self._between))
 
     @abstractmethod
     def document(self, event: Event) -> dict[str, Any]:

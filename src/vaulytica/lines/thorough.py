@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from vaulytica.errors import WebhookEventError
+from vaulytica.jsonvalues import what_is_wrong
 
 
 def read(text: bytes) -> Any:
@@ -20,7 +21,7 @@ def read(text: bytes) -> Any:
 def why_not_json(error: Exception) -> str:
     """What is wrong, without the text it is wrong in."""
     if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {error.colno}"
+        return f"not valid JSON: {what_is_wrong(error)} at column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason} at byte {error.start + 1}"
     if isinstance(error, RecursionError):

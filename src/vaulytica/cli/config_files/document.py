@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.errors import WebhookConfigError, one_line
+from vaulytica.jsonvalues import what_is_wrong
 from vaulytica.lines import is_too_many_digits, too_many_digits
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Document:
         except RecursionError:
             raise self._unreadable("lists and mappings are nested too deep", (1, 1)) from None
         except json.JSONDecodeError as error:
-            raise self._unreadable(error.msg, (error.lineno, error.colno)) from None
+            raise self._unreadable(what_is_wrong(error), (error.lineno, error.colno)) from None
         except ValueError as error:
             what = too_many_digits() if is_too_many_digits(error) else str(error)
             raise self._unreadable(what, (1, 1)) from None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from vaulytica.errors import WebhookEventError
+from vaulytica.jsonvalues import what_is_wrong
 from vaulytica.lines import why_not_json
 
 _BLOCK = 64 * 1024
@@ -87,7 +88,7 @@ class Values:
         self._at = error.pos
         if _is_no_utf8(self._text[self._at : self._at + 1]):
             return "not UTF-8"
-        return f"not valid JSON: {error.msg}"
+        return f"not valid JSON: {what_is_wrong(error)}"
 
     def _go_on(self) -> bool:
         """After a fault: go to the next line that begins an object no deeper than the first value.

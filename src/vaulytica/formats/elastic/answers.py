@@ -81,7 +81,7 @@ def of_request(response: Response) -> Outcome:
         return outcome
     if isinstance(outcome, Delivered):
         return replace(outcome, note=_IN_FAILURE_STORE) if said.failure_store == "used" else outcome
-    if said.error is _NOTHING:
+    if not _is_one(said.error):
         return outcome
     text = f"HTTP {response.status}: {_why(said.error)}"
     return replace(outcome, reason=replace(outcome.reason, text=text))
@@ -120,11 +120,12 @@ def _of_item(item: _Item) -> Outcome:
     status = item.status
     if status == 409:
         return _ALREADY_THERE
-    if 200 <= status < 300 and item.error is _NOTHING and item.failure_store != "failed":
+    has_error = _is_one(item.error)
+    if 200 <= status < 300 and not has_error and item.failure_store != "failed":
         used = item.failure_store == "used"
         return Delivered(status, note=_IN_FAILURE_STORE if used else None)
     text = f"item status {status}"
-    if item.error is not _NOTHING:
+    if has_error:
         text += f": {_why(item.error)}"
     if item.failure_store is not None:
         text += f" (failure store: {one_line(item.failure_store)})"
@@ -135,6 +136,11 @@ def _of_item(item: _Item) -> Outcome:
         return Deferred(Reason(kind, text, status))
     refused = status in (401, 403) and b'"security_exception"' in bytes(item.error)
     return Rejected(Reason(ReasonKind.AUTH if refused else ReasonKind.REJECTED, text, status))
+
+
+def _is_one(error: msgspec.Raw) -> bool:
+    """Whether there is an error: not where the field is missing, or null."""
+    return bytes(error) not in (b"", b"null")
 
 
 def _why(error: msgspec.Raw) -> str:

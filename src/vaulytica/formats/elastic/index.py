@@ -52,13 +52,14 @@ class IndexPattern:
         self.reads_data = self.reads_more = False
         self._parts: list[str | Fill] = []
         try:
-            for literal, name, spec, conversion in Formatter().parse(text):
-                if literal:
-                    self._parts.append(literal)
-                if name is not None:
-                    self._parts.append(self._fill(name, spec or "", conversion))
+            fields = list(Formatter().parse(text))
         except ValueError as error:
             raise self._wrong(f"is no pattern: {error}") from None
+        for literal, name, spec, conversion in fields:
+            if literal:
+                self._parts.append(literal)
+            if name is not None:
+                self._parts.append(self._fill(name, spec or "", conversion))
         self._check_literals()
 
     @property
@@ -90,7 +91,7 @@ class IndexPattern:
         if name == "date":
             if "%" not in spec or not _DATE.fullmatch(spec):
                 raise self._wrong("needs a date such as {date:%Y.%m.%d}; of %YymdHjGVu")
-            return lambda _, stamp: _safe(datetime.fromisoformat(stamp[:19]).strftime(spec))
+            return lambda _, stamp: _safe(_date(datetime.fromisoformat(stamp[:19]), spec))
         if name in ("type", "severity", "source"):
             self.reads_more = True
             return lambda event, _: _safe(str(getattr(event, name)))
@@ -110,6 +111,13 @@ class IndexPattern:
     def _wrong(self, why: str) -> WebhookConfigError:
         shown = self._text if len(self._text) <= 80 else f"{self._text[:79]}…"
         return WebhookConfigError(f"format_options: index {shown!r} {why}")
+
+
+def _date(moment: datetime, spec: str) -> str:
+    """As strftime has it, but a year always in four digits."""
+    for letter, year in (("%Y", moment.year), ("%G", moment.isocalendar().year)):
+        spec = spec.replace(letter, f"{year:04}")
+    return moment.strftime(spec)
 
 
 def _safe(value: str) -> str:

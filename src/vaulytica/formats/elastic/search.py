@@ -28,6 +28,11 @@ _ANSWER_BYTES = 16 * 1024 * 1024  # an item that failed takes some hundred bytes
 _NEEDED = "errors,items.*.status,items.*.error,items.*.failure_store,items.*._id"
 
 
+# The pieces of a document but its end: those of its action, and what is between those of its own.
+_FIXED = ("", "", "", '{"@timestamp":"', "", '",', "", ',"vaulytica":', "")
+_BEFORE_ID, _ID, _AFTER_ID, _, _STAMP, _, _HEAD, _, _DATA = range(len(_FIXED))
+
+
 class ElasticOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`index`: a name, or a pattern such as `logs-{data.tenant}-{date:%Y.%m.%d}`.
 
@@ -121,26 +126,15 @@ class SearchFormat(DocumentFormat):
 
     def _text(self, lines: Lines, arounds: list[Around], datas: list[str]) -> str:
         """By columns: a piece of all documents is made at once, and one join puts the pieces in turn."""
-        template = [
-            "",
-            "",
-            "",
-            '{"@timestamp":"',
-            "",
-            '",',
-            "",
-            ',"vaulytica":',
-            "",
-            self._end.decode(),
-        ]
-        pieces = template * len(lines)
+        pieces = [*_FIXED, self._end.decode()] * len(lines)
+        width = len(_FIXED) + 1
         if self._actions is not None:
-            pieces[0::10] = [before for before, _ in arounds]
-            pieces[1::10] = self._actions.ids(lines.ids)
-            pieces[2::10] = [after for _, after in arounds]
-        pieces[4::10] = [row.timestamp for row in lines.rows]
-        pieces[6::10] = self.heads(lines)
-        pieces[8::10] = datas
+            pieces[_BEFORE_ID::width] = [before for before, _ in arounds]
+            pieces[_ID::width] = self._actions.ids(lines.ids)
+            pieces[_AFTER_ID::width] = [after for _, after in arounds]
+        pieces[_STAMP::width] = [row.timestamp for row in lines.rows]
+        pieces[_HEAD::width] = self.heads(lines)
+        pieces[_DATA::width] = datas
         return "".join(pieces)
 
     def _arounds(self, rows: list[Line]) -> Sequence[Around | None]:

@@ -33,7 +33,7 @@ from vaulytica.formats.templating.bounds import (
     spend,
 )
 from vaulytica.formats.templating.sandbox import Sandbox
-from vaulytica.jsonvalues import NotJSON, canonical_json, plain
+from vaulytica.jsonvalues import NotJSON, canonical_json, plain, what_is_wrong
 
 _PLACE = re.compile("\ue000([0-9a-f]{16})-([0-9]+)\ue001")
 
@@ -229,9 +229,8 @@ def why_failed(error: Exception) -> str:
     """What an error says of the template that made it: a template is a program, and any error is its own."""
     match error:
         case json.JSONDecodeError():
-            return (
-                f"rendered no valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-            )
+            what = what_is_wrong(error)
+            return f"rendered no valid JSON: {what} at line {error.lineno}, column {error.colno}"
         case NotJSON():
             return f"rendered no JSON object: {error}"
         case RecursionError():

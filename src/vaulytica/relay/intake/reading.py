@@ -13,6 +13,7 @@ import msgspec
 
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
+from vaulytica.jsonvalues import what_is_wrong
 from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
 from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.duplicates import SHAPES, first_duplicate, is_unique
@@ -240,7 +241,7 @@ def _second_opinion(body: bytes) -> tuple[str, int | None, int | None]:
     try:
         json.loads(body.decode("utf-8"), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        return error.msg.removesuffix(" at"), error.lineno, error.colno
+        return what_is_wrong(error), error.lineno, error.colno
     except (ValueError, RecursionError) as error:
         return why_not_json(error), None, None
     return "text has a lone surrogate, which is no character", None, None
