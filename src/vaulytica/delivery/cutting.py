@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from heapq import nlargest
 from itertools import groupby
 from typing import cast
 
@@ -218,14 +219,15 @@ class Cutter:
     def _begin(self, group: Hashable, now: float) -> _Open:
         self._news = self._news or not self._open
         if len(self._open) >= self._most_groups:
-            self._close_largest()
+            self._close_largest(1 + self._most_groups // 64)
         filling = self._open[group] = _Open(now)
         filling.size = self._bounds.fixed - self._bounds.between
         return filling
 
-    def _close_largest(self) -> None:
-        # Not the one begun first: where groups alternate, each batch would hold one event.
-        self._close(max(self._open, key=lambda group: self._open[group].size))
+    def _close_largest(self, count: int = 1) -> None:
+        # Not those begun first: where groups alternate, each batch would hold one event.
+        for group in nlargest(count, self._open, key=lambda group: self._open[group].size):
+            self._close(group)
 
     def _close(self, group: Hashable) -> None:
         filling = self._open.pop(group)
