@@ -114,7 +114,10 @@ class DemoReceiver(Receiver):
         }
         auth = {"auth_type": route.scheme, **credentials.get(route.scheme, {})}
         url = f"{self.url}{route.path}{route.kind.path}"
-        return {**route.kind.settings, "url": url, "auth": auth}
+        own = dict(route.kind.settings)
+        if (route.format, route.scheme) == ("splunk_hec", "hmac_sha256"):
+            del own["batch"]  # with this signature a request is one document
+        return {**own, "url": url, "auth": auth}
 
     def _respond(self, received: Received) -> Answer:
         if received.path == _TOKEN_PATH:
