@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -78,15 +79,14 @@ HUNGRY: dict[str, str] = {
     "fromkeys": "{{ dict.fromkeys(range(90000), 'a' * 100000) }}",
     "lipsum": "{{ lipsum(n=10**6) }}",
 }
-ROWS = [{"k": n % 7} for n in range(40_000)]
-HUNGRY_EVENT = guide_event(
-    data={
-        "n": 10**9,
-        "rows": ROWS,
-        "rows_too": ROWS,
-        "texts": [f"text {n}" for n in range(20_000)],
-    }
-)
+
+
+@pytest.fixture(scope="module")
+def hungry_event() -> Event:
+    """An event with much in it."""
+    rows = [{"k": n % 7} for n in range(40_000)]
+    texts = [f"text {n}" for n in range(20_000)]
+    return guide_event(data={"n": 10**9, "rows": rows, "rows_too": rows, "texts": texts})
 
 
 @pytest.fixture
@@ -107,16 +107,16 @@ way = pytest.mark.parametrize("whole", WAYS.values(), ids=WAYS)
 @way
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize("template", HUNGRY.values(), ids=HUNGRY)
-def test_a_hungry_template_is_stopped(whole: Any, template: str) -> None:
+def test_a_hungry_template_is_stopped(whole: Any, template: str, hungry_event: Event) -> None:
     started = time.process_time()
-    message = failure(whole(template), HUNGRY_EVENT)
+    message = failure(whole(template), hungry_event)
     assert "rendered" not in message  # it was stopped before it had
     assert time.process_time() - started < 2
 
 
-def test_a_template_has_a_second() -> None:
+def test_a_template_has_a_second(hungry_event: Event) -> None:
     worked = time.thread_time()
-    assert failure(HUNGRY["many tests"] + "{}", HUNGRY_EVENT).endswith("longer than 1 s")
+    assert failure(HUNGRY["many tests"] + "{}", hungry_event).endswith("longer than 1 s")
     assert 1 <= time.thread_time() - worked < 5
 
 
@@ -126,73 +126,73 @@ def test_the_second_is_not_used_up_by_others(monkeypatch: pytest.MonkeyPatch) ->
     assert render('{"v": [{% for n in range(50) %}{{ n }},{% endfor %}50]}')["v"] == list(range(51))
 
 
-# Templates that are honest for honest data. Each was stopped late, or not at all.
-HOSTILE_DATA: dict[str, tuple[str, dict[str, Any]]] = {
+# Templates that are honest for honest data, made when they are needed. Each was stopped late, or not at all.
+HOSTILE_DATA: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "values put in": (
         "[{% for i in event_data.f %}{{ event_data.x }},{% endfor %}1]",
-        {"x": "x" * 900_000, "f": [1] * 1500},
+        lambda: {"x": "x" * 900_000, "f": [1] * 1500},
     ),
     "values put into quotes": (
         '"{% for i in event_data.f %}{{ event_data.x }}{% endfor %}"',
-        {"x": '"' * 900_000, "f": [1] * 1500},
+        lambda: {"x": '"' * 900_000, "f": [1] * 1500},
     ),
     "values put in by a block": (
         '{% set b %}{{ event_data.x }}{% endset %}"{% for i in event_data.f %}{{ b }}{% endfor %}"',
-        {"x": "x" * 900_000, "f": [1] * 1500},
+        lambda: {"x": "x" * 900_000, "f": [1] * 1500},
     ),
     "tojson": (
         "[{% for i in event_data.f %}{{ event_data.x | tojson }},{% endfor %}1]",
-        {"x": "x" * 900_000, "f": [1] * 1500},
+        lambda: {"x": "x" * 900_000, "f": [1] * 1500},
     ),
     "reject in a list": (
         "{{ event_data.x | reject('in', event_data.y) | list | length }}",
-        {"x": list(range(40_000)), "y": list(range(50_000, 90_000))},
+        lambda: {"x": list(range(40_000)), "y": list(range(50_000, 90_000))},
     ),
     "select in a text": (
         "{{ event_data.x | select('in', event_data.y) | list | length }}",
-        {"x": ["a" * 20 + "b"] * 30_000, "y": "a" * 400_000},
+        lambda: {"x": ["a" * 20 + "b"] * 30_000, "y": "a" * 400_000},
     ),
     "loop over what is in a list": (
         "[{% for i in event_data.x if i in event_data.y %}{{ i }}{% endfor %}]",
-        {"x": list(range(40_000)), "y": list(range(50_000, 90_000))},
+        lambda: {"x": list(range(40_000)), "y": list(range(50_000, 90_000))},
     ),
     "trim": (
         "{{ event_data.x | trim(event_data.y) }}",
-        {"x": "a" * 900_000, "y": "b\u4e00" * 200_000 + "a"},
+        lambda: {"x": "a" * 900_000, "y": "b\u4e00" * 200_000 + "a"},
     ),
     **{
         method: (
             f"{{{{ event_data.x.{method}(event_data.y) }}}}",
-            {"x": "a" * 900_000, "y": "a" * 225_000 + "b" + "a" * 225_000},
+            lambda: {"x": "a" * 900_000, "y": "a" * 225_000 + "b" + "a" * 225_000},
         )
         for method in ("rfind", "rindex", "rpartition", "rsplit")
     },
     **{
         method: (
             f"{{{{ event_data.x.{method}(event_data.y) }}}}",
-            {"x": "a" * 900_000, "y": "b\u4e00" * 200_000 + "a"},
+            lambda: {"x": "a" * 900_000, "y": "b\u4e00" * 200_000 + "a"},
         )
         for method in ("strip", "lstrip", "rstrip")
     },
     "unique": (  # these integers all have the hash 0
         "{{ event_data.x | unique | list | length }}",
-        {"x": [n * (2**61 - 1) for n in range(1, 35_000)]},
+        lambda: {"x": [n * (2**61 - 1) for n in range(1, 35_000)]},
     ),
     "dict": (
         "{{ dict(event_data.x) | length }}",
-        {"x": [[n * (2**61 - 1), 1] for n in range(1, 35_000)]},
+        lambda: {"x": [[n * (2**61 - 1), 1] for n in range(1, 35_000)]},
     ),
     "namespace": (
         "{% set n = namespace(event_data.x) %}1",
-        {"x": [[n * (2**61 - 1), 1] for n in range(1, 35_000)]},
+        lambda: {"x": [[n * (2**61 - 1), 1] for n in range(1, 35_000)]},
     ),
     "path of an attribute": (
         "{{ event_data.x | map(attribute=event_data.y) | list | length }}",
-        {"x": ["a"] * 100_000, "y": "0." * 100_000 + "0"},
+        lambda: {"x": ["a"] * 100_000, "y": "0." * 100_000 + "0"},
     ),
     "sort of very many": (
         "{{ event_data.x | sort | first }}",
-        {"x": [n * 7919 % 1_000_003 for n in range(2_000_000)]},
+        lambda: {"x": [n * 7919 % 1_000_003 for n in range(2_000_000)]},
     ),
 }
 
@@ -200,8 +200,8 @@ HOSTILE_DATA: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("as_tree", [False, True], ids=["text", "tree"])
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize(("template", "data"), HOSTILE_DATA.values(), ids=HOSTILE_DATA)
-def test_hostile_data_is_stopped(as_tree: bool, template: str, data: dict[str, Any]) -> None:
-    event = guide_event(data=data)
+def test_hostile_data_is_stopped(as_tree: bool, template: str, data: Callable[[], Any]) -> None:
+    event = guide_event(data=data())
     format = format_of({"v": template} if as_tree else f'{{"v": {template}}}')
     tracemalloc.start()
     try:
@@ -240,10 +240,10 @@ LARGE = ["text times", "block doubled", "macro doubled", "much text in a block",
 @way
 @pytest.mark.usefixtures("_in_a_fifth")
 @pytest.mark.parametrize("name", LARGE)
-def test_it_takes_little_memory_too(whole: Any, name: str) -> None:
+def test_it_takes_little_memory_too(whole: Any, name: str, hungry_event: Event) -> None:
     tracemalloc.start()
     try:
-        failure(whole(HUNGRY[name]), HUNGRY_EVENT)
+        failure(whole(HUNGRY[name]), hungry_event)
         assert tracemalloc.get_traced_memory()[1] < 64 * MIB
     finally:
         tracemalloc.stop()
