@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vaulytica.cli.input.reading import chunks
 from vaulytica.errors import WebhookEventError
-from vaulytica.lines import Line
+from vaulytica.lines import Line, Lines
 
 HUGE, DIGITS = "7" * 5000, "an integer has more than 4300 digits"
 
@@ -313,3 +313,20 @@ def test_garbage_never_raises(data):
     for mapping in (same, None):
         for text in (data, b"[" + data, b"{\n" + data, b'{"type":"a"}\n' + data):
             assert all(line >= 0 for line, _ in entries(text, mapping=mapping))
+
+
+@pytest.mark.parametrize("mapping", [None, same])
+def test_a_block_that_takes_long_comes_in_pieces_with_the_places_of_its_lines(mapping) -> None:
+    """What reads it lets others have their turn after each."""
+    bad = [f"no event {n}" if n % 7 else "" for n in range(20_000)]
+    read = list(chunks([("f", buffered("\n".join(bad) + "\n"))], mapping))
+    assert len(read) > 3
+    assert max(len(chunk.entries) for chunk in read) < 6_000
+    places = [line for line, _ in placed(read)]
+    assert places == [number for number, line in enumerate(bad, 1) if line]
+
+
+def test_a_block_of_lines_that_are_well_comes_as_it_was_read() -> None:
+    read = list(chunks([("f", buffered('{"type":"t"}\n' * 20_000))]))
+    assert all(isinstance(chunk.entries, Lines) for chunk in read)
+    assert max(len(chunk.entries) for chunk in read) > 15_000

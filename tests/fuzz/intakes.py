@@ -82,7 +82,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _stream(taking: Taking) -> None:
     reader = LineReader(LineSettings(**{"as": taking.one_of(WAYS)}), LIMITS, "fuzz")
     block = taking.rest()
-    kept = _kept_in_parts(reader.read(block))
+    kept, used = [], 0
+    while used < len(block):
+        entries, some = reader.read(block[used:], used)
+        kept, used = [*kept, *_kept_in_parts(entries)], used + some
     lines = [line for line in block.split(b"\n") if line.removesuffix(b"\r").strip()]
     assert len(kept) == len(lines)
     assert reader.unreadable == sum(it["type"] == "unreadable_line" for it in kept) or b"unreadable_line" in block  # fmt: skip

@@ -19,11 +19,16 @@ import pytest
 from support.intake import Intake
 from support.sources import connected, running, wait_for
 from vaulytica.errors import OutboxError, WebhookConfigError
+from vaulytica.lines import Lines
+from vaulytica.outbox.parcel import Parcel
 from vaulytica.relay.door.accept import Full
-from vaulytica.relay.intake import sources
+from vaulytica.relay.intake import line_reader, sources
 from vaulytica.relay.intake import stdin as stdin_source
+from vaulytica.relay.intake.feed import Feed
+from vaulytica.relay.intake.line_reader import LineReader
 from vaulytica.relay.intake.settings import IntakeLimits, IntakeSettings, LineSettings
 from vaulytica.relay.intake.stdin import Stdin
+from vaulytica.relay.intake.stream import Stream
 
 EVENT = b'{"type":"t","data":{"n":%d}}\n'
 
@@ -460,3 +465,80 @@ def test_more_connections_than_there_may_be_are_told_so(behind: Intake, tmp_path
         with connected(path) as again:
             again.sendall(EVENT % 3)
             run.until(4)
+
+
+# --- Lines that take long.
+
+
+@pytest.fixture
+def slow_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five milliseconds pass between two looks at the clock."""
+    ticks = iter(range(10**9))
+    monkeypatch.setattr(line_reader, "perf_counter", lambda: next(ticks) / 200)
+
+
+BLOCK = b"no event\n" * 600 + (EVENT % 7) * 600 + b"nor this\n" * 600
+COUNT = 1_800
+
+
+def is_as_it_was(events: list[dict[str, Any]]) -> bool:
+    bad = [event["data"]["text"] for event in events if event["type"] == "unreadable_line"]
+    places = [event["data"]["byte"] for event in events if event["type"] == "unreadable_line"]
+    good = [event["data"] for event in events[600:1_200]]
+    return (
+        len(events) == COUNT
+        and bad == ["no event"] * 600 + ["nor this"] * 600
+        and all(BLOCK[at:].startswith(text.encode()) for at, text in zip(places, bad, strict=True))
+        and good == [{"n": 7}] * 600
+    )
+
+
+@pytest.mark.usefixtures("slow_reading")
+def test_a_block_of_bad_lines_is_read_piece_by_piece_and_others_have_their_turn(
+    behind: Intake,
+) -> None:
+    puts: list[int] = []
+
+    class Counting:
+        async def __call__(self, entries: Any, **more: Any) -> Any:
+            puts.append(len(entries))
+            return await behind(entries, **more)
+
+        async def turn(self) -> None:
+            pass
+
+    async def taken() -> Stream:
+        stream = Stream(LineReader(LineSettings(), IntakeLimits(), "stdin"))
+        stream.add(BLOCK)
+        assert stream.held == COUNT
+        await stream.put(Feed(Counting(), "stdin"))
+        return stream
+
+    stream = asyncio.run(taken())
+    assert (stream.count, stream.held) == (COUNT, 0)
+    assert is_as_it_was(behind.kept())
+    assert len(puts) > 2
+    assert max(puts) <= 5 * (line_reader._PIECE // 9 + 1), "what 20 ms are for, of 9 bytes each"
+
+
+@pytest.mark.usefixtures("slow_reading")
+def test_a_followed_block_is_kept_in_one_step_and_others_have_their_turn_meanwhile() -> None:
+    async def read() -> tuple[int, list[Any]]:
+        reading = asyncio.ensure_future(
+            LineReader(LineSettings(), IntakeLimits(), "file").all(BLOCK)
+        )
+        turns = 0
+        while not reading.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns, list(await reading)
+
+    turns, entries = asyncio.run(read())
+    assert turns > 2
+    assert is_as_it_was([json.loads(line) for line in Parcel.of(entries).body.splitlines()])
+
+
+def test_lines_that_are_well_are_read_at_once() -> None:
+    entries, used = LineReader(LineSettings(), IntakeLimits(), "stdin").read((EVENT % 7) * 20_000)
+    assert isinstance(entries, Lines)
+    assert (len(entries), used) == (20_000, len(EVENT % 7) * 20_000)

@@ -6,7 +6,7 @@ The checks look at one column of many lines at once, in C, and at single lines o
 from __future__ import annotations
 
 from vaulytica.lines.data import may_be_too_deep
-from vaulytica.lines.decoding import decode, decode_kept, decode_values
+from vaulytica.lines.decoding import decode, decode_kept, decode_values, decode_well
 from vaulytica.lines.encoding import encode
 from vaulytica.lines.given import Given
 from vaulytica.lines.ids import joined
@@ -26,6 +26,7 @@ __all__ = [
     "decode",
     "decode_kept",
     "decode_values",
+    "decode_well",
     "encode",
     "is_too_many_digits",
     "joined",

@@ -32,12 +32,18 @@ def decode(
     `Event.from_mapping` to judge; or a `WebhookEventError` that says why the line is not JSON. Blank
     lines have none. `fit`: of those that are events, only timestamps and ids can be in doubt.
     """
+    well = decode_well(block, now_ms, fit=fit)
+    if well is None:
+        return _one_by_one(BytesIO(block).readlines(), now_ms)
+    return well, None
+
+
+def decode_well(block: bytes, now_ms: int, *, fit: bool = False) -> Lines | Entries | None:
+    """The same where an event stands on each line; soon None where one is none, or is blank."""
     texts = BytesIO(block).readlines()
     # msgspec does not look into what it leaves as bytes.
     rows = _all(texts) if len(block) <= MAX_BYTES and _is_utf8(block) else None
-    if rows is None:
-        return _one_by_one(texts, now_ms)
-    return _judged(rows, texts, now_ms, fit=fit), None
+    return None if rows is None else _judged(rows, texts, now_ms, fit=fit)
 
 
 def decode_kept(block: bytes) -> Lines | None:

@@ -5,7 +5,9 @@ A line that is no event becomes an event that says so and holds its text, so tha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 from vaulytica.errors import WebhookEventError
@@ -19,6 +21,8 @@ from vaulytica.relay.intake.settings import IntakeLimits, LineSettings
 UNREADABLE = "unreadable_line"
 _MOST_TEXT = 64 * 1024  # characters of a line that could not be read
 _ENDLESS = 2**31
+_LONGEST = 0.02  # seconds at a time; then others have their turn
+_PIECE = 1024  # bytes that are read between two looks at the clock, and to the end of the line
 
 
 class LineReader:
@@ -36,15 +40,45 @@ class LineReader:
         """Bytes that a line may have."""
         return self._limits.event
 
-    def read(self, block: bytes, at: int = 0) -> Sequence[Entry]:
-        """The events of whole lines; `at` is where the first of them begins, in bytes."""
+    def read(self, block: bytes, at: int = 0) -> tuple[Sequence[Entry], int]:
+        """The events of the first whole lines, and of how many bytes: all, if that takes no long time.
+
+        `at` is where the first of them begins. An event for each line that is none takes thousands of
+        times as long as to read one that is well.
+        """
+        if self._make is None and (entries := Reader(self._limits).well(block)) is not None:
+            return entries, len(block)
+        began = perf_counter()
+        found: list[Entry] = []
+        used = 0
+        while used < len(block) and (not used or perf_counter() - began < _LONGEST):
+            end = block.find(b"\n", used + _PIECE) + 1 or len(block)
+            found += self._piece(block[used:end], at + used)
+            used = end
+        return found, used
+
+    async def all(self, block: bytes, at: int = 0) -> Sequence[Entry]:
+        """The events of all lines; others have their turn where that takes long."""
+        entries, used = self.read(block, at)
+        if used == len(block):
+            return entries
+        found = list(entries)
+        while used < len(block):
+            await asyncio.sleep(0)
+            entries, some = self.read(block[used:], at + used)
+            found += entries
+            used += some
+        return found
+
+    def _piece(self, piece: bytes, at: int) -> Sequence[Entry]:
+        """The events of some lines."""
         if self._make is None:
             try:
-                return Reader(self._limits).block(block)
+                return Reader(self._limits).block(piece)
             except Refusal:
                 pass
         entries: list[Entry] = []
-        for text in block.split(b"\n"):
+        for text in piece.split(b"\n"):
             bare = text.removesuffix(b"\r")
             if bare and not bare.isspace():
                 entries.append(self._one(bare, at))

@@ -14,7 +14,7 @@ import msgspec
 from vaulytica.errors import WebhookEventError
 from vaulytica.events import Event
 from vaulytica.jsonvalues import what_is_wrong
-from vaulytica.lines import Entries, Line, Lines, decode, decode_values, why_not_json
+from vaulytica.lines import Entries, Line, Lines, decode, decode_values, decode_well, why_not_json
 from vaulytica.relay.door.accept import Entry
 from vaulytica.relay.intake.duplicates import SHAPES, first_duplicate, is_unique
 from vaulytica.relay.intake.refusal import Refusal
@@ -56,6 +56,13 @@ class Reader:
     def block(self, body: bytes) -> Sequence[Entry]:
         """The same, all of it at once."""
         return self._block(body.removeprefix(_BOM), 1, "line")
+
+    def well(self, body: bytes) -> Sequence[Entry] | None:
+        """The same where it costs little: None if not all lines are events at first sight."""
+        try:
+            return self._block(body.removeprefix(_BOM), 1, "line", decode=_decode_well)
+        except Refusal:
+            return None
 
     def json(self, body: bytes) -> Iterator[Sequence[Entry]]:
         """From one event, or an array; or lines where it plainly is some."""
@@ -102,7 +109,13 @@ class Reader:
             raise Refusal(413, f"more than {self._limits.events} events in one request")
 
     def _block(
-        self, block: bytes, first: int, where: str, make: Make | None = None
+        self,
+        block: bytes,
+        first: int,
+        where: str,
+        make: Make | None = None,
+        *,
+        decode: Callable[..., tuple[Lines | Entries, list[int] | None]] = decode,
     ) -> Sequence[Entry]:
         """The events of whole lines; `where`: what a position is called in an error."""
         numbers: list[int] | None
@@ -128,6 +141,13 @@ class _At(Exception):
 
     def __init__(self, number: int, why: str, status: int = 400) -> None:
         self.number, self.why, self.status = number, why, status
+
+
+def _decode_well(block: bytes, now_ms: int, *, fit: bool) -> tuple[Lines | Entries, None]:
+    entries = decode_well(block, now_ms, fit=fit)
+    if entries is None:
+        raise _At(0, "a line is no event at first sight")
+    return entries, None
 
 
 def _blocks(body: bytes) -> Iterable[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 
@@ -24,13 +25,14 @@ class Stream:
         self._ahead = b""  # a line that has no end yet
         self._at = 0  # where it begins, in bytes
         self._skipping = False  # a line that is too long, up to its end
-        self._ready: deque[Sequence[Entry]] = deque()
+        # What is not taken: lines from that byte on, which are not read yet; or events.
+        self._ready: deque[tuple[bytes, int] | Sequence[Entry]] = deque()
         self.count = 0
 
     @property
     def held(self) -> int:
         """How many events are ready and not taken, a line without an end included."""
-        return sum(map(len, self._ready)) + bool(self._ahead)
+        return sum(map(_events, self._ready)) + bool(self._ahead)
 
     def add(self, chunk: bytes) -> None:
         """What has come."""
@@ -56,15 +58,34 @@ class Stream:
 
     def _read(self, block: bytes) -> None:
         text = block.removeprefix(_BOM) if self._at == 0 else block
-        entries = self._reader.read(text, self._at + len(block) - len(text))
+        if text:
+            self._ready.append((text, self._at + len(block) - len(text)))
         self._at += len(block)
-        if entries:
-            self._ready.append(entries)
 
     async def put(self, feed: Feed) -> None:
         """Return when all that is ready is on disk."""
         while self._ready:
-            await feed.put(self._ready[0], kept=self._kept)
+            first = self._ready[0]
+            if isinstance(first, tuple):
+                self._read_first(*first)
+                await asyncio.sleep(0)
+            else:
+                await feed.put(first, kept=self._kept)
+
+    def _read_first(self, block: bytes, at: int) -> None:
+        """As much of it as takes no long time."""
+        entries, used = self._reader.read(block, at)
+        self._ready.popleft()
+        if used < len(block):
+            self._ready.appendleft((block[used:], at + used))
+        if entries:
+            self._ready.appendleft(entries)
 
     def _kept(self) -> None:
-        self.count += len(self._ready.popleft())
+        self.count += _events(self._ready.popleft())
+
+
+def _events(one: tuple[bytes, int] | Sequence[Entry]) -> int:
+    if isinstance(one, tuple):
+        return sum(1 for line in one[0].split(b"\n") if line.strip())
+    return len(one)

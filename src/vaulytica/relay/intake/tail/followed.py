@@ -243,7 +243,7 @@ class Followed:
         if at.offset == 0 and data.startswith(_GZIP):
             self.is_binary = True
             return Found.NOTHING
-        entries, used, skipping = self._cut(data, to_the_end=to_the_end)
+        entries, used, skipping = await self._cut(data, to_the_end=to_the_end)
         if used:
             place = at.forward(at.offset + used, before + data[:used], skipping=skipping)
             await feed.put(entries, Mark(self.key, place.text()))
@@ -272,7 +272,7 @@ class Followed:
                 )
         self.seen = self.looks[0]
 
-    def _cut(self, data: bytes, *, to_the_end: bool) -> tuple[Sequence[Entry], int, bool]:
+    async def _cut(self, data: bytes, *, to_the_end: bool) -> tuple[Sequence[Entry], int, bool]:
         """Entries of whole lines, how many bytes these are, and whether a line goes on that is too long."""
         at = self.position.offset
         begin = 0
@@ -284,7 +284,7 @@ class Followed:
         end = len(data) if is_last else data.rfind(b"\n") + 1
         if end > begin:
             block = data[begin:end].lstrip(b"\0")  # what copytruncate may leave in front
-            return self.reader.read(block, at + end - len(block)), end, False
+            return await self.reader.all(block, at + end - len(block)), end, False
         if len(data) - begin >= self.reader.longest + 2:
             return [self.reader.too_long(data[begin:], at + begin)], len(data), True
         return [], begin, False
