@@ -301,7 +301,7 @@ def test_a_2xx_of_someone_else_is_not(body: bytes) -> None:
     [
         (400, ReasonKind.REJECTED, Rejected, True),
         (401, ReasonKind.AUTH, Rejected, False),
-        (403, ReasonKind.AUTH, Rejected, True),
+        (403, ReasonKind.AUTH, Rejected, False),
         (408, ReasonKind.SERVER, Deferred, False),
         (413, ReasonKind.TOO_LARGE, Rejected, True),
         (429, ReasonKind.THROTTLED, Deferred, False),
@@ -318,6 +318,13 @@ def test_what_datadog_says_otherwise(
     reason = reason_of(got)
     assert (reason.kind, reason.shared) == (kind, shared)
     assert "Malformed payload" in reason.text
+    assert reason.of_all is (status == 403)
+
+
+@pytest.mark.parametrize("body", [b"<html>Forbidden</html>", b"", b'["no"]'])
+def test_a_403_in_other_words_may_be_a_firewalls_of_one_entry(body: bytes) -> None:
+    reason = reason_of(outcomes_of(Response(403, {}, body))[0])
+    assert (reason.kind, reason.shared, reason.of_all) == (ReasonKind.AUTH, True, False)
 
 
 # --- Sites.

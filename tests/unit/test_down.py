@@ -68,6 +68,7 @@ def down(*batches: Outcome | tuple[Outcome, ...]) -> str | None:
         rejected(401, ReasonKind.AUTH),
         rejected(407, ReasonKind.AUTH),
         Rejected(Reason(ReasonKind.AUTH, "no token")),
+        Rejected(Reason(ReasonKind.AUTH, "HTTP 403: Invalid token", 403, of_all=True)),
         Rejected(Reason(ReasonKind.TLS, "expired")),
         rejected(410),
     ],

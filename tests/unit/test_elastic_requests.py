@@ -30,7 +30,7 @@ def failure(status: int, type: str, reason: str = "the reason") -> Response:
     [
         (failure(400, "illegal_argument_exception"), Rejected, ReasonKind.REJECTED, True),
         (failure(401, "security_exception"), Rejected, ReasonKind.AUTH, False),
-        (failure(403, "security_exception"), Rejected, ReasonKind.AUTH, True),
+        (failure(403, "security_exception"), Rejected, ReasonKind.AUTH, False),
         (failure(404, "index_not_found_exception"), Rejected, ReasonKind.REJECTED, False),
         (failure(413, "circuit_breaking_exception"), Rejected, ReasonKind.TOO_LARGE, True),
         (failure(429, "es_rejected_execution_exception"), Deferred, ReasonKind.THROTTLED, False),
@@ -67,6 +67,15 @@ def test_a_request_that_fails_is_told_in_its_own_words(
 def test_a_failure_in_other_words_is_told_as_well(body: bytes, words: str) -> None:
     for outcome in settled(Response(403, body=body), 2):
         assert words in reason_of(outcome).text
+
+
+@pytest.mark.parametrize(
+    ("body", "shared"),
+    [(b'{"Message":"not authorized"}', False), (b"<html>Forbidden</html>", True), (b"", True)],
+)
+def test_a_403_that_is_no_json_may_be_a_firewalls_of_one_event(body: bytes, shared: bool) -> None:
+    for outcome in settled(Response(403, body=body), 2):
+        assert reason_of(outcome).shared is shared
 
 
 def test_a_redirect_is_told_of_as_everywhere() -> None:

@@ -49,6 +49,15 @@ def test_refused_credentials_suspend_for_longer_each_time() -> None:
     assert health.heed(taken(), 200.0) is None
 
 
+def test_a_403_that_is_of_the_key_suspends_at_once() -> None:
+    reason = Reason(ReasonKind.AUTH, "HTTP 403: Invalid token", 403, of_all=True)
+    later = Later((ITEM,), 1.0, 1, 0, None, (Failed(0.0, reason),))
+    health = Health()
+    made = Redelivery(Settlement(), [later], {}, down=reason.text)
+    assert health.heed(made, 0.0) is News.SUSPENDED
+    assert not health.is_doubted
+
+
 def test_410_waits_until_somebody_has_looked() -> None:
     health = Health()
     assert health.heed(GONE, 0.0) is News.GONE

@@ -18,7 +18,14 @@ from support.heart import (
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.kept import Past, Redelivery, redeliver
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import Deferred, Outcome, Rejected, outcome_of_status
+from vaulytica.delivery.outcome import (
+    Deferred,
+    Outcome,
+    Reason,
+    ReasonKind,
+    Rejected,
+    outcome_of_status,
+)
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Request, Response
 from vaulytica.delivery.searching import MANY
@@ -230,3 +237,19 @@ def test_who_answers_500_to_all_has_all_put_off_while_not_all_retries_are_charge
     (later,) = made.later
     assert (len(later.items), later.attempts, later.charged) == (100, 1, 1)
     assert (canned.all_used, made.settlement.results) == (True, [])
+
+
+class OfTheKey(StatusOrLines):
+    """Says with 403 that it is the key that is refused."""
+
+    def settle(self, response: Response, batch: Batch) -> list[Outcome]:
+        reason = Reason(ReasonKind.AUTH, "Invalid token", response.status, of_all=True)
+        return [Rejected(reason)] * len(batch)
+
+
+def test_a_403_that_is_of_the_key_buries_nothing_and_is_believed_at_once() -> None:
+    canned = Canned(Response(403))
+    lane = Lane(destination(format=OfTheKey(), retry=RETRY))
+    batches = [batch_of(FORMAT, guide_event(), guide_event()) for _ in range(3)]
+    made = canned.run(redeliver(lane, batches, NOTHING, canned.clock, Dice(1.0)))
+    assert (made.down, made.settlement.results, len(made.later)) == ("Invalid token", [], 3)

@@ -217,6 +217,23 @@ def test_retry_after_that_is_nonsense_asks_for_nothing(value: str) -> None:
     assert asked_for(value) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("30", 30.0),
+        (str(NOW + 30), 30.0),
+        (str((NOW + 30) * 1000), 30.0),
+        (str((NOW + 30) * 1000 + 500), 30.5),
+        (str((NOW - 30) * 1000), None),
+        ("soon", None),
+    ],
+)
+def test_x_ratelimit_reset_is_a_wait_or_a_moment_in_seconds_or_milliseconds(
+    value: str, seconds: float | None
+) -> None:
+    assert Response(429, {"X-RateLimit-Reset": value}).retry_after(NOW) == seconds
+
+
 def test_no_retry_after_asks_for_nothing() -> None:
     assert Response(503).retry_after(NOW) is None
 

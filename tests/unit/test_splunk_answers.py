@@ -76,6 +76,7 @@ def test_every_code_has_its_meaning(
         assert type(found) is outcome
         reason = reason_of(found)
         assert (reason.kind, reason.status, reason.shared) == (kind, status, shared)
+        assert reason.of_all is (kind is ReasonKind.AUTH)
         assert f"HTTP {status}: {text} (code {code})" in reason.text
 
 
@@ -134,8 +135,16 @@ def test_a_number_is_believed_with_the_status_400_only(status: int) -> None:
     assert found.reason.shared
 
 
-def test_a_wrong_index_fails_all_whatever_number_comes_with_it() -> None:
-    for number in (0, 2):
+@pytest.mark.parametrize("number", range(2, 6))
+def test_a_wrong_index_of_a_later_event_is_named_by_a_number_from_1(number: int) -> None:
+    found = settled(answer(400, text="Incorrect index", code=7, invalid_event_number=number))
+    assert found[: number - 1] == [Delivered(400)] * (number - 1)
+    assert isinstance(found[number - 1], Rejected)
+    assert {reason_of(one).kind for one in found[number:]} <= {ReasonKind.UNREAD}
+
+
+def test_a_wrong_index_of_the_first_event_is_that_of_all() -> None:
+    for number in (0, 1, 6, -1, True, "2"):
         found = the_one(answer(400, text="Incorrect index", code=7, invalid_event_number=number))
         assert isinstance(found, Rejected)
         assert not found.reason.shared

@@ -90,11 +90,9 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         return made
     if not alone or signal.heard is not Heard.WELL:
         yield Turn(lambda: _heed(made, pace, clock.monotonic(), signal, admitted=not alone))
-    confirm = getattr(
-        destination.format, "confirm", None
-    )  # of a `Confirmed` one; isinstance is slow
-    if confirm is not None and made.response is not None and signal.delivered:
-        made.outcomes = yield from confirm(lane, made.response, batch, clock)
+    format = destination.confirmed
+    if format is not None and made.response is not None and signal.delivered:
+        made.outcomes = yield from format.confirm(lane, made.response, batch, clock)
         _tell(made.outcomes, made.response, destination, clock)
     return made
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import RetryPolicy
-from vaulytica.delivery.ports import Auth, Confirmed, Format, Limits
+from vaulytica.delivery.ports import Addressed, Auth, Confirmed, Format, Limits
 from vaulytica.delivery.redaction import HoldsSecrets, redact
 from vaulytica.delivery.request import MAX_ANSWER_BYTES, Header, Request
 from vaulytica.jsonvalues import MAX_BYTES
@@ -31,6 +31,7 @@ class Destination(HoldsSecrets):
     `secrets` are texts no message may hold; `id_headers` name the headers that carry the event's id;
     `headers` go with every request. `batch_limits` take the place of the format's own. `max_wait`,
     `patience`: seconds that an event waits for its batch to be full; that a busy destination is borne.
+    `addressed`, `confirmed`: the format, if it is such a one.
     """
 
     name: str
@@ -49,6 +50,13 @@ class Destination(HoldsSecrets):
     patience: float = 300.0
     pace: PaceSettings = PaceSettings()
     compress: Compress | None = None
+    addressed: Addressed | None = field(init=False, repr=False, compare=False)
+    confirmed: Confirmed | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:  # asked once, as isinstance is slow with a protocol
+        format = self.format
+        object.__setattr__(self, "addressed", format if isinstance(format, Addressed) else None)
+        object.__setattr__(self, "confirmed", format if isinstance(format, Confirmed) else None)
 
     @property
     def limits(self) -> Limits:
@@ -65,16 +73,14 @@ class Destination(HoldsSecrets):
         """Batches under way at a time: more than requests, where a batch also waits to be confirmed."""
         if self.ordered:
             return 1
-        confirmed = isinstance(self.format, Confirmed)
-        return self.pace.concurrency * (_WAITING_FOR_EACH if confirmed else 1)
+        return self.pace.concurrency * (1 if self.confirmed is None else _WAITING_FOR_EACH)
 
     def request(self, batch: Batch) -> Request:
         """The request for a batch, before auth: the same id headers at every attempt."""
         headers = (*self.headers, *zip(self.id_headers, repeat(batch.id), strict=False))
         url, format, body = self.url, self.format, batch.body(self.format)
-        address = getattr(format, "address", None)  # of an `Addressed` one; isinstance is slow
-        if address is not None:
-            url, more = address(url, batch)
+        if self.addressed is not None:
+            url, more = self.addressed.address(url, batch)
             headers += more
         if self.compress is not None:
             body = self.compress(body)

@@ -45,13 +45,15 @@ class Reason(msgspec.Struct, frozen=True):
     """Why an event is not delivered: one line of text, and the HTTP status if there was an answer.
 
     `shared`: it was said of the whole request, and which event is at fault is not known; a batch of
-    several is then cut in halves, until the one that is at fault stands alone.
+    several is then cut in halves, until the one that is at fault stands alone. `of_all`: it was said of
+    who sends, and holds for whatever is sent; of most that is plain, of a 403 only a format may know it.
     """
 
     kind: ReasonKind
     text: str
     status: int | None = None
     shared: bool = False
+    of_all: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ _SECONDS = re.compile(
     r"[0-9]+(\.[0-9]+)?"
 )  # a fraction is not HTTP's (RFC 9110, 10.2.3), and is met
 _NO_WAIT = 1e9  # seconds: more than that is a moment, not a wait
+_MILLISECONDS = 1e11  # a moment beyond that, in the year 5138, is given in milliseconds
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 Header = tuple[str, str]
@@ -93,7 +94,7 @@ class Response:
         """The wait it asks for, in seconds: given as seconds or as a date; nonsense and the past give None.
 
         A date is read against the answer's own Date, so that a wrong clock here does not matter. With
-        429, X-RateLimit-Reset counts too: seconds to wait (Datadog), or since 1970 (GitHub).
+        429, X-RateLimit-Reset counts too: seconds to wait (Datadog), or since 1970 (GitHub), or milliseconds since then.
         """
         value = (self.header("retry-after") or "").strip()
         if _SECONDS.fullmatch(value):
@@ -105,7 +106,7 @@ class Response:
                 seconds = float(reset[:18])
                 if seconds < _NO_WAIT:
                     return seconds
-                until = seconds
+                until = seconds if seconds < _MILLISECONDS else seconds / 1000
         if until is None:
             return None
         wait = until - (now if sent is None else sent)

@@ -27,7 +27,7 @@ OnResult = Callable[[Result], object]
 class DownDetector:
     """Notices that the destination is plainly down, so that the rest is not tried; `why` says how.
 
-    Down is: no valid credentials (401, 407, no token), no trusted TLS connection, an address that the
+    Down is: no valid credentials (401, 407, no token, a 403 that is `of_all`), no trusted TLS connection, an address that the
     egress policy refuses, or 410 Gone – once;
     or `AFTER` batches in a row, nothing delivered between, that spent all their attempts or met 403,
     404, 405 or a redirect.
@@ -45,12 +45,13 @@ class DownDetector:
     @classmethod
     def at_once(cls, reason: Reason) -> bool:
         """Whether a rejection for this reason says by itself that the destination is down."""
-        return reason.status == 410 or (reason.kind in cls._AT_ONCE and reason.status != 403)
+        known = reason.of_all or reason.status != 403
+        return reason.status == 410 or (reason.kind in cls._AT_ONCE and known)
 
     @classmethod
     def perhaps(cls, reason: Reason) -> bool:
         """Whether it may be that the URL is wrong, and not the event."""
-        return reason.status in cls._WHOLE_DESTINATION
+        return reason.status in cls._WHOLE_DESTINATION and not reason.of_all
 
     def observe(self, settlement: Settlement) -> None:
         """Take in what became of one batch."""
@@ -63,7 +64,7 @@ class DownDetector:
             if isinstance(result.outcome, Rejected):
                 if self.at_once(reason):
                     self.why = reason.text
-                if reason.status not in self._WHOLE_DESTINATION:
+                if not self.perhaps(reason):
                     continue
             elif reason.kind is ReasonKind.NOT_SENT:
                 continue

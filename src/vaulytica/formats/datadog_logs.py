@@ -12,9 +12,18 @@ from bisect import bisect_right
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from vaulytica.delivery.batching import Batch, Item
-from vaulytica.delivery.outcome import Deferred, Delivered, Outcome, Reason, ReasonKind, words
+from vaulytica.delivery.outcome import (
+    Deferred,
+    Delivered,
+    Outcome,
+    Reason,
+    ReasonKind,
+    Rejected,
+    words,
+)
 from vaulytica.delivery.ports import Limits
 from vaulytica.delivery.request import Response
 from vaulytica.errors import WebhookConfigError, WebhookEventError
@@ -129,7 +138,11 @@ class DatadogLogsFormat(DocumentFormat):
         An entry that was cut is delivered with a note.
         """
         outcomes = super().settle(response, batch)
-        if not isinstance(outcomes[0], Delivered):
+        first = outcomes[0]
+        if isinstance(first, Rejected) and response.status == 403 and _is_object(response.body):
+            of_the_key = replace(first.reason, shared=False, of_all=True)
+            return [Rejected(of_the_key)] * len(batch)
+        if not isinstance(first, Delivered):
             return outcomes
         if not _is_datadogs(response.body):
             text = f"HTTP {response.status}, but no answer of Datadog's{words(response)}"
@@ -211,6 +224,14 @@ def _cut_bytes(part: bytes) -> int:
         return 0
     missing: int = json.loads(part)["evt"].get("cut_bytes") or 0
     return missing
+
+
+def _is_object(body: bytes) -> bool:
+    """Whether these are Datadog's own words, as JSON; a firewall has a page."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_datadogs(body: bytes) -> bool:

@@ -81,6 +81,8 @@ def of_request(response: Response) -> Outcome:
         return outcome
     if isinstance(outcome, Delivered):
         return replace(outcome, note=_IN_FAILURE_STORE) if said.failure_store == "used" else outcome
+    if response.status == 403:  # in JSON these are its own words, of credentials: no firewall's
+        outcome = replace(outcome, reason=replace(outcome.reason, shared=False))
     if not _is_one(said.error):
         return outcome
     text = f"HTTP {response.status}: {_why(said.error)}"

@@ -40,6 +40,9 @@ _FAULT = Verdict(ReasonKind.SERVER)
 TAKEN = frozenset({0, 24, 25})
 NEARLY_FULL = frozenset({24, 25})  # the queue, the channel's acknowledgements
 HEALTHY = 17
+# By others' measurements of Splunk 10.4 this code, and no other, counts events from 1. The first one's
+# number, which is the usual one, as all of a batch share their index, means all of them.
+WRONG_INDEX = 7
 
 # Splunk's manual, "Troubleshoot HTTP Event Collector", possible error codes.
 CODES: dict[int, Verdict] = {
@@ -49,7 +52,7 @@ CODES: dict[int, Verdict] = {
     4: Verdict(ReasonKind.AUTH, "check the token"),
     5: _ONE_EVENT,
     6: _ONE_EVENT,
-    7: Verdict(
+    WRONG_INDEX: Verdict(
         ReasonKind.REJECTED, "let the token write to this index, or name another; or create it"
     ),
     8: _FAULT,
@@ -108,7 +111,15 @@ def settle(response: Response, count: int, *, ack: bool) -> list[Outcome]:
     number = answer.get("invalid-event-number")
     if verdict.of_one and response.status == 400 and type(number) is int and 0 <= number < count:
         return _of_partial(response.status, text, number, count)
-    reason = Reason(verdict.kind, text, response.status, shared=verdict.of_one)
+    if (
+        code == WRONG_INDEX
+        and response.status == 400
+        and type(number) is int
+        and 1 < number <= count
+    ):
+        return _of_partial(response.status, text, number - 1, count)
+    of_all = verdict.kind is ReasonKind.AUTH
+    reason = Reason(verdict.kind, text, response.status, shared=verdict.of_one, of_all=of_all)
     # With a busy server's code 9 there may be a number too. Whether the events before it were taken
     # is not documented; sent again they may be there twice, else they might be lost.
     return [Deferred(reason) if verdict.kind in _LATER else Rejected(reason)] * count
