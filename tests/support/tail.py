@@ -69,6 +69,15 @@ def append(path: Path, text: str) -> None:
         file.write(text)
 
 
+def lines(first: int, last: int) -> str:
+    return "".join(LINE % number for number in range(first, last))
+
+
+def long_lines(first: int, last: int) -> str:
+    """Of about 1000 bytes."""
+    return lines(first, last).replace("}}", ',"pad":"' + "x" * 960 + '"}}')
+
+
 def rotate(path: Path) -> None:
     """As logrotate does it, by numbers."""
     for number in range(9, 0, -1):
