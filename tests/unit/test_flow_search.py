@@ -109,6 +109,18 @@ def test_a_half_that_is_not_searched_is_not_given_up_with_one_that_is() -> None:
     assert len(canned.requests) < 90
 
 
+def test_a_search_that_is_through_as_it_becomes_vain_leaves_the_others_alone() -> None:
+    """All are refused by themselves but the first, as many as it takes to ask for the last one."""
+
+    def answer(request: Request) -> Response:
+        if len(request.body) > 5_000:
+            return Response(413)
+        return Response(500 if has(request, *range(1, MANY + 1)) else 200)
+
+    results = run(Canned(*[answer] * 100), lane_of(retry=NONE), 2 * (MANY + 1))
+    assert [r.position for r in results if r.delivered] == [0, *range(MANY + 1, 2 * (MANY + 1))]
+
+
 # --- One event is at fault.
 
 

@@ -26,6 +26,7 @@ from vaulytica.delivery.outcome import (
     Rejected,
     outcome_of_status,
 )
+from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Request, Response
 from vaulytica.delivery.searching import MANY
@@ -253,3 +254,12 @@ def test_a_403_that_is_of_the_key_buries_nothing_and_is_believed_at_once() -> No
     batches = [batch_of(FORMAT, guide_event(), guide_event()) for _ in range(3)]
     made = canned.run(redeliver(lane, batches, NOTHING, canned.clock, Dice(1.0)))
     assert (made.down, made.settlement.results, len(made.later)) == ("Invalid token", [], 3)
+
+
+def test_what_cannot_be_sent_by_itself_now_is_put_off_in_halves() -> None:
+    """The rate limit has room again in nine seconds; nobody waits for that here, nor is anybody buried."""
+    slow = {"pace": PaceSettings(events_per_second=10), "patience": 0.0}
+    made = run(Canned(Response(500)), 100, past=Past(attempts=3, charged=3), to=slow)
+    assert made.settlement.results == []
+    assert [len(later.items) for later in made.later] == [50, 50]
+    assert made.wait > 5.0

@@ -146,6 +146,11 @@ class _Redelivering(Delivering):
             self._put_off(left, made.wait)
         parts.clear()
 
+    def _is_put_off(self, rest: Under, made: Attempt, parts: list[Under]) -> bool:
+        parts += rest.halves()  # smaller each time, so this comes to an end
+        self._not_sent(parts.pop(), made, parts)
+        return True
+
     def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
         first = outcomes[0]
         if isinstance(first, Rejected) and are_all(outcomes, first):

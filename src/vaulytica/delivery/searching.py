@@ -12,7 +12,7 @@ from math import inf
 import msgspec
 from msgspec.structs import replace
 
-from vaulytica.delivery.attempt import Leave, attempt
+from vaulytica.delivery.attempt import Attempt, Leave, attempt
 from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
@@ -217,6 +217,8 @@ class Searching:
         for item in _samples(rest.batch, in_turn=self._in_turn):
             one = replace(rest, batch=rest.batch.only((item,)), last=last, met=deferred[0][1])
             made = yield from attempt(self._lane, one.batch, self._clock, self._leave(one))
+            if not made.sent and self._is_put_off(rest, made, parts):
+                return []
             if not made.sent:
                 break
             one.attempts += 1
@@ -240,6 +242,10 @@ class Searching:
             parts.append(replace(rest, batch=batch, last=last, met=deferred[0][1]))
         return []
 
+    def _is_put_off(self, rest: Under, made: Attempt, parts: list[Under]) -> bool:
+        """Whether those of which none could be sent by itself now are to be asked of later."""
+        return False
+
 
 def are_unread(outcomes: list[Outcome]) -> bool:
     """Whether the destination stopped before these."""
@@ -248,7 +254,9 @@ def are_unread(outcomes: list[Outcome]) -> bool:
 
 def _bring_forward_last(part: Under, parts: list[Under]) -> None:
     """Of those that are looked through with `part`, the next one last, have the last event go next, alone."""
-    at = next(at for at, one in enumerate(parts) if one.last is part.last)
+    at = next((at for at, one in enumerate(parts) if one.last is part.last), None)
+    if at is None:
+        return
     rear = parts[at]
     *before, last = rear.batch.items
     parts[at : at + 1] = [rear.of(rear.batch.only(before))] if before else []
