@@ -89,6 +89,7 @@ def replay(outbox: SqliteOutbox, name: str, tell: Tell) -> None:
     while True:
         step = rng.choice((Step.BURY, Step.REPLAY))
         outbox.move(step, Filter(grep=rng.choice(grep)), after=rng.randrange(50), most=20)
+        tell("moved", [], [])
 
 
 def migrate(outbox: SqliteOutbox | None, name: str, tell: Tell) -> None:
@@ -118,10 +119,18 @@ def child(path: Path, kind: str, name: str, pipe: int) -> None:
         KINDS[kind](outbox, name, tell)
 
 
-def read_all(pipe: int) -> list[list]:
+def read_into(told: list[list], pipe: int) -> None:
     with os.fdopen(pipe, "rb") as file:
-        lines = file.read().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last end is half a line
+        for line in file:
+            if line.endswith(b"\n"):  # what follows the last end is half a line
+                told.append(json.loads(line))
+
+
+def wait_for(told: list[list], lines: int) -> None:
+    """Until it has told so many: how long that takes is the machine's affair."""
+    end = time.monotonic() + 60
+    while len(told) < lines and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def main(folder: str, kills: str, seed: str, kind: str) -> None:
@@ -140,9 +149,11 @@ def main(folder: str, kills: str, seed: str, kind: str) -> None:
                 os._exit(3)  # it must never come to its end
         os.close(writes)
         collected: list[list] = []
-        reader = threading.Thread(target=lambda: collected.extend(read_all(reads)))  # noqa: B023
+        reader = threading.Thread(target=read_into, args=(collected, reads))
         reader.start()
-        time.sleep(rng.uniform(0.001, 0.03) if kind == "migrate" else rng.uniform(0.005, 0.12))
+        if kind != "migrate":
+            wait_for(collected, rng.randrange(24))
+        time.sleep(rng.uniform(0.001, 0.03))
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         reader.join()
