@@ -7,6 +7,7 @@ A transport makes one request, exactly as given, and answers with a `Response` o
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -156,6 +157,17 @@ def test_requests_run_side_by_side(curl: Under, serve: Serve) -> None:
     server = serve(crowd)
     curl.send_all([to(server) for _ in range(12)])
     assert crowd.most == 12
+
+
+def test_what_was_sent_is_not_kept(curl: Under, serve: Serve) -> None:
+    """A handle at rest would hold a whole batch."""
+    server = serve(replies(OK))
+    request = to(server, bytes(1000))
+    before = sys.getrefcount(request.body)
+    for _ in range(2):
+        curl.send(request)
+    after = sys.getrefcount(request.body)
+    assert after == before
 
 
 def test_a_connection_is_kept_for_the_next_request(curl: Under, serve: Serve) -> None:

@@ -58,7 +58,6 @@ class Leave(msgspec.Struct, frozen=True):
 def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> Flow[Attempt]:
     """One request for the batch, when its pace allows, signed anew; and what its answer means."""
     destination, pace = lane.destination, lane.pace
-    request = destination.request(batch)
     size = lane.bounds.size(batch.parts)
     made = Attempt([], size)
     began = clock.monotonic()
@@ -72,7 +71,8 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         began = clock.monotonic()
     signal: Signal | None = None
     try:
-        response = yield from destination.auth.flow(request, clock.time())
+        # Not made before, and kept by nobody: it holds the whole batch once more.
+        response = yield from destination.auth.flow(destination.request(batch), clock.time())
         made.response = response
         made.outcomes = destination.format.settle(response, batch)
         _tell(made.outcomes, response, destination, clock)

@@ -108,4 +108,5 @@ def written(parts: Sequence[bytes | None], between: bytes) -> Written:
     """What was written line by line; None where a line is odd."""
     odd = [number for number, part in enumerate(parts) if part is None] if None in parts else ()
     fit = [part for part in parts if part is not None]
-    return Written(between.join(fit), len(between), lambda: list(map(len, fit)), odd)
+    sizes = list(map(len, fit))  # not asked for later: that would keep all twice
+    return Written(between.join(fit), len(between), lambda: sizes, odd)

@@ -173,7 +173,10 @@ class Exchange:
             # libcurl takes the end of the connection for the end of the headers.
             raise TransportFailure(FailureKind.BROKEN, "the connection broke within the headers")
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
-        return Response(status, _headers(self._head.copy()), b"".join(self._body))
+        body = b"".join(self._body)
+        self._body.clear()  # else kept till the next request, as is the one that was sent
+        self._unsent.__init__(b"")  # type: ignore[misc]
+        return Response(status, _headers(self._head.copy()), body)
 
     def failed(self, error: pycurl.error) -> Response:
         """The answer all the same, if enough of it came; else raises `TransportFailure`.
