@@ -54,6 +54,7 @@ def send(
     json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
 ) -> int:
     """Send events: NDJSON, a JSON array, or JSON objects."""
+    from vaulytica.cli.input.large_blocks import give_back_large_blocks
     from vaulytica.cli.input.mapping import make_mapping
     from vaulytica.cli.input.read_ahead import Turns, fed, open_inputs
     from vaulytica.cli.input.reading import chunks
@@ -71,6 +72,7 @@ def send(
         started = time.monotonic()
         # What is here by now stays: looking for cycles in it is for nothing.
         gc.freeze()
+        give_back_large_blocks()
         turns = Turns(inputs)
         read_all = fed(chunks(turns, mapping, max_line_bytes), turns.are_at_hand)
         stopped = asyncio.run(_send_all(config, read_all, tally))
