@@ -6,9 +6,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 # Tests and benchmarks start the program hundreds of times: it is compiled once, as an installed one is.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests start hundreds of processes: each is to find what is compiled, whatever the environment says.
-export PYTHONDONTWRITEBYTECODE :=
-
 .PHONY: demo test check bench soak fuzz format lock clean
 .DEFAULT_GOAL := test
 
