@@ -22,6 +22,7 @@ from vaulytica.delivery import (
     report,
     request,
     run,
+    standing,
 )
 from vaulytica.driver import aio, sync
 from vaulytica.errors import AuthFailure, FailureKind, SignatureError, SignatureProblem
@@ -80,7 +81,7 @@ PARTS: dict[str, tuple[str, list[Item]]] = {
             webhook.Deferred,
             webhook.Reason,
             outcome.ReasonKind,
-            run.Left,
+            standing.Left,
             check.CheckReport,
             check.Step,
             check.StepState,

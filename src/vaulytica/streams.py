@@ -10,7 +10,8 @@ from vaulytica.delivery.breaker import State
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
 from vaulytica.delivery.report import Report
-from vaulytica.delivery.run import Left, Run
+from vaulytica.delivery.run import Run
+from vaulytica.delivery.standing import Left
 from vaulytica.driver.aio import AsyncDriver
 from vaulytica.driver.crew import Crew
 from vaulytica.driver.sync import Driver
@@ -89,7 +90,7 @@ class Stream(_Stream):
         self._crew.halt(why)
 
     def left(self) -> Left:
-        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
+        """Of a stream that was stopped: what may have arrived, what was not begun, and the rest."""
         return self._crew.left()
 
     def close(self) -> None:
@@ -138,7 +139,7 @@ class AsyncStream(_Stream):
         self._crew.halt(why)
 
     def left(self) -> Left:
-        """Of a stream that was stopped: what may have arrived, and for what nothing was begun."""
+        """Of a stream that was stopped: what may have arrived, what was not begun, and the rest."""
         return self._run.left()
 
     async def aclose(self) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from support.drivers import config_for
-from support.faulty import OK, Faulty, replies
+from support.faulty import OK, Faulty, http, replies
+from support.retries import at_each_wait
 from vaulytica.integrations.webhook import AsyncWebhookSender, Result, WebhookSender
 
 Serve = Callable[..., Faulty]
@@ -250,3 +251,40 @@ def test_an_iterator_that_is_no_generator_can_be_gone_on_with(serve: Serve, kind
             wait_for(lambda: total_now() == 500)  # the first one's reader may have one in hand
             total = total_now()
     assert total == 500
+
+
+# --- What is known of what is left.
+
+
+def test_what_was_refused_for_now_is_not_called_unknown(serve: Serve, kind: str) -> None:
+    server = serve(replies(http(429, headers=[("Retry-After", "100")])))
+    config = config_for(server.url, concurrency=1, **BATCHES)
+    waits = threading.Event()
+
+    async def run() -> Any:
+        async with AsyncWebhookSender(config) as sender:
+            stream = sender.send_stream([entry(n) for n in range(15)])
+            task = asyncio.ensure_future(stream.run())
+            while not waits.is_set():
+                await asyncio.sleep(0.005)
+            task.cancel()
+            await asyncio.wait([task])
+            return stream.left()
+
+    with at_each_wait(waits.set):
+        if kind == "async":
+            left = asyncio.run(run())
+        else:
+            with WebhookSender(config) as sender:
+                stream = sender.send_stream([entry(n) for n in range(15)])
+                caller = threading.Thread(target=stream.run)
+                caller.start()
+                assert waits.wait(60)
+                stream.close()
+                caller.join(60)
+                left = stream.left()
+    assert left.under_way == []
+    assert [item.id for item in left.not_begun] == [f"event-{n}" for n in range(10, 15)]
+    assert {(result.reason.status, result.attempts) for result in left.results} == {(429, 1)}
+    assert len(left.results) == 10
+    assert len(server.arrived) == 1

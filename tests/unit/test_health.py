@@ -11,7 +11,7 @@ from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.kept import Later, Redelivery
 from vaulytica.delivery.outcome import Delivered, Reason, ReasonKind
 from vaulytica.delivery.report import Settlement
-from vaulytica.delivery.searching import Failed
+from vaulytica.delivery.standing import Failed
 from vaulytica.relay.lanes.health import FIRST, LONGEST, Health, News
 
 ITEM = Item(0, "id", b"x", guide_event())

@@ -12,6 +12,7 @@ from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import ReasonKind
 from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import ONCE
+from vaulytica.delivery.ports import Send
 from vaulytica.delivery.report import KEPT, Report
 from vaulytica.delivery.request import Response
 from vaulytica.delivery.run import DownDetector, Run
@@ -208,7 +209,10 @@ def test_what_a_stopped_run_leaves() -> None:
     for n in range(8):
         run.put(entry(n), clock.monotonic())
     perform(run, taken(run, clock), line_answer(200, 200, 200))
-    assert not isinstance(taken(run, clock), float)
+    flow = taken(run, clock).flow
+    assert [item.position for item in run.left().not_begun] == [3, 4, 5, 6, 7]
+    while not isinstance(effect := next(flow), Send):
+        assert effect.ask() == 0
     left = run.left()
     assert [item.position for item in left.under_way] == [3, 4, 5]
     assert [item.position for item in left.not_begun] == [6, 7]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vaulytica.lines import Entries, Lines
     from vaulytica.streams import AsyncStream
 
+_INTERRUPTED = "interrupted"
 _SHOWN = 10  # undelivered events that are explained on stderr
 
 
@@ -89,13 +90,10 @@ async def _send_all(
     """Send every entry; where it was stopped, what was not read."""
     from vaulytica.sender import AsyncWebhookSender
 
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)  # type: ignore[union-attr]
     async with AsyncWebhookSender(config) as sender:
         on_result = None if tally.report is None else tally.write
         stream = sender.send_stream(_entries(chunks, tally), on_result=on_result)
+        _on_signal(stream)
         try:
             async with _shown(tally, stream) as show:
                 async for report in stream:
@@ -109,10 +107,22 @@ async def _send_all(
             await stream.aclose()
             for report in stream.untaken():
                 tally.add(report)
-            tally.stopped(stream.left(), "interrupted")
+            tally.stopped(stream.left(), _INTERRUPTED)
     if (last := tally.places.last) is None:
         return "nothing of the input was read"
     return f"the input after line {last[1]} of {last[0]} was not read"
+
+
+def _on_signal(stream: AsyncStream) -> None:
+    """Have SIGINT and SIGTERM stop the stream, and cancel this task."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        stream.halt(_INTERRUPTED)  # now: by the time the task is cancelled, more would be begun
+        task.cancel()  # type: ignore[union-attr]
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
 
 
 @asynccontextmanager
@@ -172,9 +182,10 @@ def _summary(tally: Tally, seconds: float, stopped: str | None, *, as_json: bool
         error_line(f"error: {tally.report_error}")
     if stopped is not None:
         how = "interrupted" if tally.report_error is None else "stopped"
+        tried = counts["deferred"] - tally.unsent
         error_line(
-            f"{how}: {counts['delivered']} sent, {tally.unsent} not sent, {counts['unknown']} "
-            f"unknown (were under way); {stopped}"
+            f"{how}: {counts['delivered']} sent, {tally.unsent} not sent, {tried} tried in vain, "
+            f"{counts['unknown']} unknown (were under way); {stopped}"
         )
     elif tally.events == 0:
         error_line("warning: the input holds no events")

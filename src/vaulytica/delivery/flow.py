@@ -22,7 +22,8 @@ from vaulytica.delivery.outcome import (
 from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy
 from vaulytica.delivery.ports import Clock, Effect, Flow, turn, wait
 from vaulytica.delivery.report import Settlement
-from vaulytica.delivery.searching import MANY, Deferrals, Searching, Under, are_unread
+from vaulytica.delivery.searching import MANY, Searching, are_unread
+from vaulytica.delivery.standing import Deferrals, Under
 
 
 def deliver(
@@ -54,7 +55,12 @@ class Delivering(Searching):
     def flow(self, batch: Batch) -> Flow[Settlement]:
         """Part after part, until none is left."""
         parts = [self._begin(batch)]  # the next one last
+        self.standing.between(parts)
+        return self._attempts(parts)
+
+    def _attempts(self, parts: list[Under]) -> Flow[Settlement]:
         while parts:
+            self.standing.between(parts)
             part = parts.pop()
             if self._is_vain(part):
                 self._end(part, parts)
@@ -72,6 +78,7 @@ class Delivering(Searching):
             elif isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
                 if first.reason.kind is ReasonKind.TOO_LARGE:
                     yield from turn(partial(self._lane.bounds.learn, made.size))
+                part.answers = [(item, Deferred(first.reason)) for item in part.batch.items]
                 self._cut(part, parts)
             elif deferred := self._settle(part, made.outcomes):
                 yield from self._retry(part, deferred, made, parts)
@@ -97,6 +104,7 @@ class Delivering(Searching):
     ) -> Flow[None]:
         """Decide on what is deferred; what is to happen before the next part."""
         step = self._next_step(part, deferred, made)
+        part.answers = deferred
         rest = part.of(part.batch.only(item for item, _ in deferred))
         if step is _AT_ONCE:
             # In smaller requests, where two in a row were refused for their first event.
@@ -122,7 +130,8 @@ class Delivering(Searching):
         put_off = Deferred(replace(first.reason, text=text, shared=False))
         items = [item for one in reversed(left) for item in one.batch.items]
         rest = left[-1].of(left[-1].batch.only(items))
-        step = self._next_step(rest, [(item, put_off) for item in items], made)
+        rest.answers = [(item, put_off) for item in items]
+        step = self._next_step(rest, rest.answers, made)
         if isinstance(step, RetryAt):
             return self._later(rest, step.delay, put_off, parts)
         for one in reversed(left):
@@ -134,6 +143,7 @@ class Delivering(Searching):
     ) -> Iterable[Effect]:
         """Have the rest tried again in so many seconds."""
         parts.append(rest)
+        self.standing.between(parts)
         return wait(delay, self._why(rest, outcome))
 
     def _next_step(self, part: Under, deferred: Deferrals, made: Attempt) -> RetryAt | GiveUp:

@@ -20,7 +20,7 @@ from vaulytica.delivery.policy import GiveUp, Random, RetryAt
 from vaulytica.delivery.ports import Clock, Effect, Flow
 from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
-from vaulytica.delivery.searching import Deferrals, Failed, Under
+from vaulytica.delivery.standing import Deferrals, Failed, Under
 
 
 class Past(msgspec.Struct, frozen=True):

@@ -11,15 +11,16 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from vaulytica.delivery.batching import Batch, Item
+from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.cutting import Cutter
-from vaulytica.delivery.flow import deliver, not_sent
+from vaulytica.delivery.flow import Delivering, not_sent
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, Reason, ReasonKind, Rejected, Result
 from vaulytica.delivery.pace import Pace
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
-from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counts_of
+from vaulytica.delivery.report import KEPT, Counts, Report, Settlement, counted, counts_of
+from vaulytica.delivery.standing import Left, Standing
 
 OnResult = Callable[[Result], object]
 
@@ -77,17 +78,10 @@ class DownDetector:
 
 
 class Delivery(msgspec.Struct, frozen=True, eq=False):
-    """A batch that is to be delivered, and the flow that does it."""
+    """The flow that delivers a batch, and where the events of that stand."""
 
-    batch: Batch
     flow: Flow[Settlement]
-
-
-class Left(msgspec.Struct, frozen=True):
-    """What a stopped run leaves: items that may have arrived, and items for which nothing was begun."""
-
-    under_way: list[Item]
-    not_begun: list[Item]
+    standing: Standing
 
 
 class Run:
@@ -187,11 +181,16 @@ class Run:
             elif self._down.why is not None:
                 self._keep(not_sent(batch, f"the destination is down: {self._down.why}"))
             else:
-                flow = deliver(self._lane, batch, clock, rng, ordered=self._ordered)
-                delivery = Delivery(batch, flow)
+                delivery = self._begin(batch, clock, rng)
                 self._under_way[delivery] = None
                 return delivery
         return None if self._over else float("inf")
+
+    def _begin(self, batch: Batch, clock: Clock, rng: Random) -> Delivery:
+        retry, ordered = self._lane.destination.retry, self._ordered
+        delivering = Delivering(self._lane, retry, clock, rng, patient=True, ordered=ordered)
+        standing = delivering.standing
+        return Delivery(standing.watched(delivering.flow(batch)), standing)
 
     @property
     def wanted(self) -> int:
@@ -226,15 +225,18 @@ class Run:
 
     def left(self) -> Left:
         """What is not settled, when nobody goes on."""
-        waiting = [*self.ready, *self._cutter.waiting()]
-        return Left(
-            [item for delivery in self._under_way for item in delivery.batch.items],
-            [item for batch in waiting for item in batch.items],
-        )
+        left = Left([], [], [])
+        for delivery in self._under_way:
+            delivery.standing.left(left)
+        for batch in (*self.ready, *self._cutter.waiting()):
+            left.not_begun.extend(batch.items)
+        return left
 
     def noted_on(self, error: BaseException) -> BaseException:
         """The error of the caller's own code that ends it, with a note of what came of the events."""
-        counts, left = self._counts, self.left()
+        left = self.left()
+        counts = counted(left.results)
+        counts.add(self._counts)
         error.add_note(
             f"vaulytica: till then {counts.delivered} events were delivered, {counts.rejected} rejected, "
             f"{counts.deferred} deferred; {len(left.under_way)} were under way and may arrive, "

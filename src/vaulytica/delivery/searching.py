@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from math import inf
 
-import msgspec
 from msgspec.structs import replace
 
 from vaulytica.delivery.attempt import Attempt, Leave, attempt
@@ -27,44 +26,11 @@ from vaulytica.delivery.outcome import (
 from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy, given_up
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import Settlement
+from vaulytica.delivery.standing import Deferrals, Standing, Under
 
 MANY = 32  # events refused by themselves, in a row, before it is asked whether any is taken
 _BREAKS = 500  # the status that a single event may provoke for its whole batch
 _ALONE = frozenset({ReasonKind.TOO_LARGE})  # what is told of each event by itself all the same
-
-Deferrals = list[tuple[Item, Deferred]]
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """An attempt that did not deliver: when, in seconds since 1970, and why."""
-
-    at: float
-    reason: Reason
-
-
-class Under(msgspec.Struct):
-    """Events that are still under way together: requests made for them, those that count, and what was met.
-
-    `last`, `met`: their retries are spent, and with what; they are sent to see which one is at fault.
-    """
-
-    batch: Batch
-    attempts: int = 0
-    charged: int = 0
-    excused_since: float | None = None
-    tried: tuple[Failed, ...] = ()
-    last: GiveUp | None = None
-    met: Deferred | None = None
-
-    def of(self, batch: Batch) -> Under:
-        """The same history, for some of the events."""
-        return replace(self, batch=batch)
-
-    def halves(self) -> list[Under]:
-        """The second half and the first; one event alone stays as it is."""
-        if len(self.batch) == 1:
-            return [self]
-        return [self.of(half) for half in reversed(self.batch.halves())]
 
 
 class Searching:
@@ -86,6 +52,7 @@ class Searching:
         self._in_turn = ordered  # no event may be sent before those that came earlier
         self._started = clock.monotonic() if started is None else started
         self._settlement = Settlement()
+        self.standing = Standing(self._settlement)
         self._patience = lane.destination.patience if patient else 0.0
         self._refused = 0  # events by themselves, in a row, since anything was taken
         self._search_until = inf
@@ -216,6 +183,8 @@ class Searching:
         taken = False
         for item in _samples(rest.batch, in_turn=self._in_turn):
             one = replace(rest, batch=rest.batch.only((item,)), last=last, met=deferred[0][1])
+            others = rest.batch.only(other for other in rest.batch.items if other is not item)
+            self.standing.between([*parts, rest.of(others), one])
             made = yield from attempt(self._lane, one.batch, self._clock, self._leave(one))
             if not made.sent and self._is_put_off(rest, made, parts):
                 return []

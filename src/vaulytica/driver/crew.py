@@ -11,7 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock
 from vaulytica.delivery.report import Report
-from vaulytica.delivery.run import Delivery, Left, Run
+from vaulytica.delivery.run import Delivery, Run
+from vaulytica.delivery.standing import Left
 from vaulytica.driver.sync import Driver
 
 _FOREVER = 3600.0  # seconds; then looks again

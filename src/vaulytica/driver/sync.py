@@ -18,6 +18,7 @@ from vaulytica.errors import Failure
 log = logging.getLogger("vaulytica")
 
 _LONGEST_WAIT = 1.0  # seconds, for a turn; then it asks again
+_INTERRUPTED = "the call was interrupted"
 
 Sleep = Callable[[float], object]
 
@@ -31,7 +32,7 @@ class Driver:
         self._held = _Locks()
 
     def run(self, flow: Flow[T], stopped: threading.Event | None = None) -> T:
-        """What the flow returns; once `stopped` is set, it waits for nothing any more, but raises."""
+        """What the flow returns; once `stopped` is set, it makes no request and waits for nothing, but raises."""
         answer: Any = None
         failure: Failure | None = None
         try:
@@ -42,6 +43,8 @@ class Driver:
                     result: T = stop.value
                     return result
                 answer = failure = None
+                if stopped is not None and stopped.is_set() and type(effect) is Send:
+                    raise InterruptedError(_INTERRUPTED)
                 try:
                     if type(effect) is Send:  # nearly always
                         answer = self.transport.send(effect.request)
@@ -77,7 +80,7 @@ class Driver:
         else:
             stopped.wait(seconds)
         if stopped is not None and stopped.is_set():
-            raise InterruptedError("the call was interrupted")
+            raise InterruptedError(_INTERRUPTED)
 
     def _turn(self, ask: Callable[[], float], stopped: threading.Event | None) -> None:
         locks = self._locks()
@@ -94,7 +97,7 @@ class Driver:
                 locks.turns.wait(min(seconds, _LONGEST_WAIT))
                 locks.waiting -= 1
                 if stopped is not None and stopped.is_set():
-                    raise InterruptedError("the call was interrupted")
+                    raise InterruptedError(_INTERRUPTED)
             if locks.waiting:
                 locks.turns.notify_all()
 

@@ -13,7 +13,7 @@ from vaulytica.delivery.kept import Redelivery
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Result
 from vaulytica.delivery.ports import Clock
-from vaulytica.delivery.searching import Failed
+from vaulytica.delivery.standing import Failed
 from vaulytica.errors import WebhookEventError
 from vaulytica.lines import Entries, Lines, decode, decode_kept
 from vaulytica.outbox.delivery import Delivery, Part, Tried, Verdict

@@ -18,7 +18,7 @@ from vaulytica.delivery.policy import Random
 from vaulytica.delivery.ports import Clock, Flow
 from vaulytica.delivery.report import Settlement
 from vaulytica.delivery.run import DownDetector
-from vaulytica.delivery.searching import Failed
+from vaulytica.delivery.standing import Failed
 from vaulytica.outbox.delivery import Delivery, Verdict
 from vaulytica.outbox.load import Load, Read, read_body
 from vaulytica.outbox.states import State

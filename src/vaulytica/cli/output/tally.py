@@ -11,7 +11,7 @@ from vaulytica.cli.output.out_file import OutFile
 from vaulytica.delivery.batching import Item
 from vaulytica.delivery.outcome import Delivered, ReasonKind, Result
 from vaulytica.delivery.report import KEPT, Counts, Report
-from vaulytica.delivery.run import Left
+from vaulytica.delivery.standing import Left
 from vaulytica.errors import WebhookError
 
 
@@ -51,7 +51,8 @@ class Tally:
 
     def write(self, result: Result) -> None:
         """One line of the report file."""
-        self._on_report(lambda report: report.write(self._row(result)))
+        if self.report is not None:
+            self._on_report(lambda report: report.write(self._row(result)))
 
     def add(self, report: Report) -> None:
         """Take in what became of a batch."""
@@ -66,6 +67,9 @@ class Tally:
 
     def stopped(self, left: Left, why: str) -> None:
         """Take in what was not settled when we were stopped."""
+        for result in left.results:
+            self.write(result)
+        self.add(Report(left.results))
         for item in left.under_way:
             self.unknown += 1
             self._left(item, "unknown", None, "interrupted while it was under way")
