@@ -18,6 +18,7 @@ from support.heart import refusal
 from support.outbox import everything, ids_in, parcel
 from vaulytica.errors import OutboxDamagedError, OutboxError
 from vaulytica.outbox.sqlite import SqliteOutbox
+from vaulytica.outbox.sqlite.place import why_unusable
 from vaulytica.outbox.sqlite.recover import recover
 
 KILLED = """
@@ -112,6 +113,50 @@ def test_who_is_late_uses_what_is_there(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "link", too_late)
     with SqliteOutbox(path) as outbox:
         assert ids_in(*outbox.claim("siem")) == ["a"]
+
+
+LOOKING = """
+import sqlite3, sys
+from contextlib import closing
+with closing(sqlite3.connect(sys.argv[1])) as look:
+    look.execute("SELECT count(*) FROM sqlite_master").fetchone()
+"""
+
+
+def looked_at_by_another(path: Path) -> None:
+    """By another process, which takes the log away when it closes, if it finds no lock of anybody."""
+    subprocess.run([sys.executable, "-c", LOOKING, str(path)], check=True, timeout=60)
+
+
+def test_who_made_a_file_ends_no_locks_of_a_thread_that_opens_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To close any descriptor of a file ends all that its process has locked of it."""
+    path, link = tmp_path / "outbox.db", os.link
+    opened: list[SqliteOutbox] = []
+
+    def and_opened(*args: str) -> None:
+        monkeypatch.undo()
+        link(*args)
+        opened.append(SqliteOutbox(path))
+
+    monkeypatch.setattr(os, "link", and_opened)
+    with SqliteOutbox(path), opened[0] as other:
+        other.put(parcel("a"), ["siem"])
+        looked_at_by_another(path)
+        assert path.with_name("outbox.db-wal").stat().st_size > 0
+        other.put(parcel("b"), ["siem"])
+        with contextlib.closing(sqlite3.connect(path)) as fresh:
+            assert fresh.execute("SELECT count(*) FROM outbox_delivery").fetchone() == (2,)
+
+
+def test_a_look_at_the_place_ends_no_locks_of_an_outbox_in_use_here(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with SqliteOutbox(path) as outbox:
+        outbox.put(parcel("a"), ["siem"])
+        assert why_unusable(path) is None
+        looked_at_by_another(path)
+        assert path.with_name("outbox.db-wal").stat().st_size > 0
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])

@@ -22,17 +22,28 @@ def make(path: Path) -> None:
     handle, name = tempfile.mkstemp(prefix=".vaulytica-", dir=place.parent)
     made = Path(name)
     try:
+        _write(made, handle)
+        _give_name(made, place)
+    finally:
+        made.unlink(missing_ok=True)
+    _sync_folder(place.parent)
+
+
+def _write(made: Path, handle: int) -> None:
+    """All of it, on disk; and `handle` is closed.
+
+    It is before the file has its name: to close any descriptor of a file ends all locks of this process
+    on it, also those of a thread that has just opened the outbox.
+    """
+    try:
         with closing(sqlite3.connect(made, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = OFF")  # nobody else has the file
             connection.execute(f"PRAGMA page_size = {PAGE}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("VACUUM")  # writes the first page
         os.fsync(handle)
-        _give_name(made, place)
     finally:
         os.close(handle)
-        made.unlink(missing_ok=True)
-    _sync_folder(place.parent)
 
 
 def _give_name(made: Path, place: Path) -> None:

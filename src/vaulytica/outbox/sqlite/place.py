@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from vaulytica.errors import OutboxDamagedError, OutboxError
-from vaulytica.outbox.sqlite.lock import is_held, lock_of
+from vaulytica.outbox.sqlite.lock import lock_of
 
-_MAGIC = b"SQLite format 3\0"
 _LONGEST = 255 - len("-journal")  # bytes of a name, beside which SQLite puts others
 
 
@@ -114,11 +116,18 @@ def _by_whom(path: Path) -> str:
 
 
 def _is_sqlite(path: Path) -> bool:
-    """Whether it is one, or empty (see `_why_lost`), or in use, maybe by this process, whose locks would go when it is closed."""
-    if is_held(path):
-        return True
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) in (b"", _MAGIC)
+    """Whether it is one, or empty (see `_why_lost`).
+
+    SQLite itself looks: were the file opened and closed here otherwise, all locks would end that this
+    process has on it, as when its outbox is in use here. Immutable, it locks and writes nothing.
+    """
+    look = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)
+    with closing(look):
+        try:
+            look.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            return error.sqlite_errorcode != sqlite3.SQLITE_NOTADB
+    return True
 
 
 def _why_no_lock(path: Path) -> str | None:

@@ -38,7 +38,10 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def recover(source: Path, target: Path) -> Recovered:
-    """Read `source` as far as that is possible, into the new file `target`."""
+    """Read `source` as far as that is possible, into the new file `target`.
+
+    For a process that does not use `source` itself: to read it without SQLite ends this process's locks on it.
+    """
     if not source.is_file():
         raise OutboxError(f"outbox {source}: there is no such file")
     if target.exists():
