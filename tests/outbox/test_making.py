@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -171,6 +173,43 @@ def test_where_files_cannot_be_linked_it_is_renamed(
     monkeypatch.setattr(os, "link", link)
     with SqliteOutbox(tmp_path / "outbox.db") as outbox:
         outbox.put(parcel("a"), ["siem"])
+    assert {file.name for file in tmp_path.iterdir()} == {"outbox.db", "outbox.db.lock"}
+
+
+def test_where_files_cannot_be_linked_it_is_renamed_over_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another begins to make it between the look at the place and the renaming."""
+    path, rename, flock = tmp_path / "outbox.db", Path.rename, fcntl.flock
+    waits = threading.Event()
+
+    def link(*_: str) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def put() -> None:
+        with SqliteOutbox(path) as outbox:
+            outbox.put(parcel("b"), ["siem"])
+        waits.set()
+
+    def locked(file: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            waits.set()
+        flock(file, how)
+
+    late = threading.Thread(target=put)
+
+    def renamed(made: Path, place: Path) -> None:
+        monkeypatch.setattr(Path, "rename", rename)
+        monkeypatch.setattr(fcntl, "flock", locked)
+        late.start()
+        assert waits.wait(60)
+        rename(made, place)
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(Path, "rename", renamed)
+    with SqliteOutbox(path) as outbox:
+        late.join(60)
+        assert ids_in(*outbox.claim("siem")) == ["b"]
     assert {file.name for file in tmp_path.iterdir()} == {"outbox.db", "outbox.db.lock"}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 PAGE = 16384  # bytes: batches are large, and fewer, larger pages are written and freed faster
@@ -54,13 +56,21 @@ def _give_name(made: Path, place: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if not place.exists():
-            made.rename(place)
+        with _opened(place.parent) as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # so that it takes nobody's place either
+            if not place.exists():
+                made.rename(place)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_folder(path: Path) -> None:
+    with _opened(path) as folder:
+        os.fsync(folder)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        yield folder
     finally:
-        os.close(handle)
+        os.close(folder)
