@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ class OwnerLock:
 
     def __init__(self, path: Path, *, wait: float = 0.0, anew: bool = False) -> None:
         self._path, self.has_note = lock_of(path), False
+        self._mutex, self._is_held = threading.Lock(), True
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -73,11 +75,16 @@ class OwnerLock:
         return True
 
     def note(self, text: bytes) -> None:
-        """Have others find it until there is another owner; where the disk is full, they do not."""
-        self.has_note = True
-        with suppress(OSError):
-            os.pwrite(self._file, text, len(self._begin))
+        """Have others find it until there is another owner; where the disk is full, they do not. The first stays."""
+        with self._mutex:
+            if self.has_note or not self._is_held:
+                return
+            self.has_note = True
+            with suppress(OSError):
+                os.pwrite(self._file, text, len(self._begin))
 
     def release(self) -> None:
         """Let another have it."""
-        os.close(self._file)
+        with self._mutex:
+            self._is_held = False
+            os.close(self._file)

@@ -15,7 +15,10 @@ from vaulytica.outbox.sqlite.lock import OwnerLock, note_of
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """`since`: seconds since 1970 at which it was found. `file`: which one; a new one in its place is another."""
+    """`since`: seconds since 1970 at which it was found. `file`: which one; a new one in its place is another.
+
+    One that is copied over it is not: it has the same number.
+    """
 
     since: float
     why: str

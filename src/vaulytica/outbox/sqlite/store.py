@@ -269,8 +269,8 @@ class SqliteOutbox:
             self.on_put(names)
 
     def _tell(self, error: Exception) -> None:
-        if self._lock is not None:
-            note(self._lock, self.path, error, self._clock.time())
+        if (lock := self._lock) is not None:  # another thread may close the outbox
+            note(lock, self.path, error, self._clock.time())
         if self.on_error is not None and isinstance(error, OutboxError):
             self.on_error(error)
 
