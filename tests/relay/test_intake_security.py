@@ -330,6 +330,12 @@ def test_slowloris_a_byte_now_and_then(tmp_path: Path, beginning: bytes) -> None
         assert seconds_until_refused(client) < 8
 
 
+def test_an_idle_time_that_would_be_none_is_refused() -> None:
+    """In whole seconds, as uvicorn waits, it would be 0."""
+    with pytest.raises(WebhookConfigError, match="idle_seconds"):
+        IntakeSettings(listen="127.0.0.1:0", limits={"idle_seconds": 0.4})
+
+
 def test_slowloris_after_a_request_that_was_well(tmp_path: Path) -> None:
     with intake(tmp_path, limits=QUICK) as relay_in, relay_in.connect() as client:
         whole = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(EVENT), EVENT)

@@ -13,8 +13,7 @@ def written_right(url: str) -> str:
     found = _FILE.fullmatch(url)
     if found is None or len(found["slashes"]) in (0, 2):
         return _EXAMPLE
-    is_uri = (
-        found["scheme"] or ""
-    ).lower() == "file"  # SQLite's, with settings behind a question mark
+    scheme = (found["scheme"] or "").lower()
+    is_uri = scheme == "file"  # SQLite's, with settings behind a question mark
     path = found["path"].partition("?")[0] if is_uri else found["path"]
     return f"sqlite:///{path}"

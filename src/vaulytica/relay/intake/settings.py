@@ -28,7 +28,7 @@ class IntakeLimits(Settings):
     connections: int = Field(10_000, ge=1)
     header_seconds: Seconds = Field(10.0, gt=0, le=3600)
     body_seconds: Seconds = Field(20.0, gt=0, le=3600)
-    idle_seconds: Seconds = Field(60.0, gt=0, le=3600)
+    idle_seconds: Seconds = Field(60.0, ge=1, le=3600)  # whole ones, by uvicorn
 
 
 class LineSettings(Settings):
