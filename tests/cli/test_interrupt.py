@@ -77,3 +77,13 @@ def test_what_was_refused_is_deferred_with_its_reason(interrupt, tmp_path):
     assert sorted(row["line"] for row in rows) == list(range(1, 16))
     tried = [row for row in rows if row["line"] <= 10]
     assert {(row["status"], row["attempts"]) for row in tried} == {(503, 1)}
+
+
+def test_an_input_that_is_cancelled_is_no_signal(interrupt, receiver):
+    async def source() -> AsyncIterator[Chunk]:
+        yield lines(1, 1)
+        raise asyncio.CancelledError
+
+    tally = Tally(several=False)
+    with pytest.raises(RuntimeError, match="CancelledError"):
+        asyncio.run(_send_all(WebhookConfig(url=receiver.url), source(), tally))

@@ -7,6 +7,7 @@ A transport makes one request, exactly as given, and answers with a `Response` o
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import trustme
 
-from support.behaviours import Crowd, hangs_up, silent, swallows
+from support.behaviours import Crowd, ends_by_tls, hangs_up, silent, swallows
 from support.faulty import OK, Faulty, http, replies
 from support.tls import server_tls
 from support.transports import Under, failure_of, to, under
@@ -212,6 +213,21 @@ def test_a_kept_connection_that_has_ended_is_not_used_again(
         assert [answer.status for answer in curl.send_all(requests)] == [200] * width
         assert all(over.acquire(timeout=60) for _ in requests)
     assert len(server.arrived) == server.connections == 9
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
+def test_nor_is_one_that_has_ended_by_tls_alone(
+    version: ssl.TLSVersion, curl: Under, serve: Serve, ca: trustme.CA, trusted: None
+) -> None:
+    taken, over = threading.Semaphore(0), threading.Semaphore(0)
+    context = server_tls(ca)
+    context.maximum_version = version
+    server = serve(ends_by_tls(taken, over), tls=context)
+    for _ in range(3):
+        assert curl.send(to(server)).status == 200
+        taken.release()
+        assert over.acquire(timeout=60)
+    assert len(server.arrived) == server.connections == 3
 
 
 def test_what_came_unasked_on_a_kept_connection_answers_nothing(curl: Under, serve: Serve) -> None:

@@ -13,6 +13,7 @@ import pytest
 from support.drivers import config_for
 from support.faulty import OK, Faulty, http, replies
 from support.retries import at_each_wait
+from vaulytica.driver import aio_crew
 from vaulytica.integrations.webhook import AsyncWebhookSender, Result, WebhookSender
 
 Serve = Callable[..., Faulty]
@@ -64,10 +65,25 @@ def test_a_cancelled_error_of_the_callers_code_ends_the_call(
     async def bounded() -> None:
         task = asyncio.ensure_future(run())
         assert await asyncio.wait([task], timeout=60) == ({task}, set()), "it hangs"
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(
+            RuntimeError, match="CancelledError that came from its source"
+        ) as caught:
             task.result()
+        assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+        [note] = caught.value.__notes__
+        assert note.startswith("vaulytica: till then ")
 
     asyncio.run(bounded())
+
+
+def test_nor_does_a_task_group_pass_over_it() -> None:
+    async def run() -> None:
+        config = config_for("http://127.0.0.1:9", **FILLING)
+        async with AsyncWebhookSender(config) as sender, asyncio.TaskGroup() as group:
+            group.create_task(sender.send_stream(waits_for_a_cancelled_task()).run())
+
+    with pytest.RaisesGroup(RuntimeError):
+        asyncio.run(run())
 
 
 def test_a_caller_that_is_cancelled_stays_so(serve: Serve) -> None:
@@ -94,6 +110,48 @@ def test_a_caller_that_is_cancelled_stays_so(serve: Serve) -> None:
             assert (stream.report, closed) == (1, [True])
 
     asyncio.run(run())
+
+
+# --- A source that is cancelled, and goes on.
+
+
+@pytest.mark.parametrize("swallows", [1, 1_000_000])
+def test_a_source_that_goes_on_though_it_is_cancelled_is_not_waited_for_for_ever(
+    swallows: int, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(aio_crew, "PATIENCE", 0.01)
+    server = serve(replies(OK))
+    swallowed, closed, test_is_over = [], [], False
+
+    async def stubborn() -> AsyncIterator[Entry]:
+        try:
+            yield entry(0)
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    if test_is_over or len(swallowed) == swallows:
+                        raise
+                    swallowed.append(True)
+        finally:
+            closed.append(True)
+
+    async def run() -> None:
+        nonlocal test_is_over
+        async with AsyncWebhookSender(config_for(server.url, **BATCHES)) as sender:
+            stream = sender.send_stream(stubborn())
+            task = asyncio.ensure_future(stream.run(lambda _: stream.halt()))
+            ended, _ = await asyncio.wait([task], timeout=60)
+            was_closed = bool(closed)
+            test_is_over = True
+            assert ended == {task}, "it hangs"
+            assert task.result() == 1
+            await stream.aclose()
+            assert was_closed == (swallows == 1)
+            assert ("it is left behind" in caplog.text) == (swallows > 1)
+
+    asyncio.run(run())
+    assert closed == [True]
 
 
 # --- What is read, and what is not.

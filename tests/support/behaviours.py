@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import socket
+import ssl
 import termios
 import threading
 import time
@@ -94,6 +95,29 @@ def hangs_up(together: threading.Barrier, over: threading.Semaphore, then: bytes
         _until_arrived(line.sock)
         over.release()
         line.until_gone()
+
+    return script
+
+
+def ends_by_tls(taken: threading.Semaphore, over: threading.Semaphore) -> Script:
+    """Answer; once that is `taken`, say by TLS that no more comes, and leave the TCP connection open.
+
+    `over` is released when that has come to the client.
+    """
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(OK)
+        taken.acquire(timeout=60)
+        assert isinstance(line.sock, ssl.SSLSocket)
+        line.sock.setblocking(False)
+        with contextlib.suppress(
+            ssl.SSLWantReadError
+        ):  # it would wait for the same from the client
+            line.sock.unwrap()
+        _until_arrived(line.sock)
+        over.release()
+        line.server.closed.wait(60)
 
     return script
 

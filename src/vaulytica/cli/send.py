@@ -103,7 +103,7 @@ async def _send_all(
                         stream.halt("the report is broken")
             if tally.report_error is None:
                 return None
-        except asyncio.CancelledError:  # by a signal
+        except asyncio.CancelledError:  # by a signal: the input's own would be a RuntimeError
             await stream.aclose()
             for report in stream.untaken():
                 tally.add(report)

@@ -233,7 +233,7 @@ class Run:
         return left
 
     def noted_on(self, error: BaseException) -> BaseException:
-        """The error of the caller's own code that ends it, with a note of what came of the events."""
+        """The error that ends it, of the caller's own code or a signal, with a note of what came of the events."""
         left = self.left()
         counts = counted(left.results)
         counts.add(self._counts)

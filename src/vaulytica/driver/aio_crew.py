@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -23,6 +24,15 @@ from vaulytica.driver.aio import AsyncDriver
 
 Source = Iterable[object] | AsyncIterable[object]
 
+log = logging.getLogger("vaulytica")
+
+PATIENCE = 10.0  # seconds for a cancelled source to close; a service has often 30 to stop
+_CANCELLED_AGAIN = 2  # times; not sooner, as that breaks off what a source does to close
+_NOT_ASKED_FOR = (
+    "the stream was ended by a CancelledError that came from its source, on_result or transport: "
+    "something there was cancelled, and the stream was not"
+)
+
 
 class AsyncCrew:
     """One task reads the source, workers are begun as they are needed; the caller takes the reports."""
@@ -38,6 +48,7 @@ class AsyncCrew:
         self._workers = self._idle = 0
         self._begun = self._stopped = False
         self._reader: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
 
     async def reports(self) -> AsyncIterator[Report]:
@@ -55,16 +66,36 @@ class AsyncCrew:
                 yield report
         finally:
             await self.stop()
+        if isinstance(self._error, asyncio.CancelledError):
+            # As it is, it would pass for the end of a task that was asked to end: a TaskGroup is silent then.
+            raise self._run.noted_on(RuntimeError(_NOT_ASKED_FOR)) from self._error
         if self._error is not None:
             raise self._run.noted_on(self._error)
 
     async def stop(self) -> None:
-        """Read no further, and cancel what is under way."""
+        """Read no further, cancel what is under way, and wait for its end; not for ever."""
         self._stopped = True
         self._run.stop()
         for task in self._tasks:
             self._cancel(task)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks and self._ending is None:
+            self._ending = asyncio.ensure_future(self._end())
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
+        """Wait for the tasks. What goes on though it is cancelled is cancelled again, and left at last."""
+        for _ in range(_CANCELLED_AGAIN):
+            if not self._tasks:
+                return
+            _, going_on = await asyncio.wait(self._tasks, timeout=PATIENCE)
+            if not going_on:
+                return
+            for task in going_on:
+                task.cancel()
+        log.warning(
+            "a stream has ended, and its source goes on though cancelled: it is left behind"
+        )
 
     def halt(self, why: str) -> None:
         """Read no further, and begin nothing more."""
@@ -74,7 +105,7 @@ class AsyncCrew:
         self._changed.tell()
 
     def _cancel(self, task: asyncio.Task[None]) -> None:
-        if task not in self._cancelled:  # a second time would break off the closing of its source
+        if task not in self._cancelled:  # twice at once would break off the closing of its source
             self._cancelled.add(task)
             task.cancel()
 

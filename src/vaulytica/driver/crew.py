@@ -50,12 +50,20 @@ class Crew:
                     report = self._run.reports.popleft()
                     self._tell()
                 yield report
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # of a signal's handler, as Ctrl-C's
+            self.stop()
+            self._note(error)
+            raise
         finally:
             self.stop()
         if self._error is not None:
-            with self._lock:
-                error = self._run.noted_on(self._error)
-            raise error
+            raise self._note(self._error)
+
+    def _note(self, error: BaseException) -> BaseException:
+        with self._lock:
+            return self._run.noted_on(error)
 
     def left(self) -> Left:
         """What is not settled; while a worker ends, it may yet be."""

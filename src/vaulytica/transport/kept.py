@@ -12,6 +12,9 @@ from collections.abc import Iterable
 Addresses = tuple[str, str, int, int]  # of a connection: theirs and ours, their port and ours
 
 _ENDED = select.POLLHUP | select.POLLERR | select.POLLNVAL | getattr(select, "POLLRDHUP", 0)
+# In TLS 1.3 all looks like data; an alert is told by its length: two bytes, one for its kind, 16 of the tag.
+_ALERT, _ENCRYPTED, _ENCRYPTED_ALERT = 21, 23, 19
+_LOOKED_AT = 4096  # bytes of what has come: some tickets, and what follows them
 
 
 class KeptConnections:
@@ -36,14 +39,39 @@ class KeptConnections:
     def has_ended(self, addresses: Addresses, *, clear: bool) -> bool:
         """Whether there is no use in sending by this connection. `clear`: it is without TLS.
 
-        Then whatever has come unasked would be taken for the answer. In TLS it may be a new ticket.
+        Then whatever has come unasked would be taken for the answer. In TLS it may be a new ticket, or
+        the end.
         """
         number = self._sockets.get(addresses)
         if number is None:
             return False
         look = select.poll()
-        look.register(number, _ENDED | select.POLLIN if clear else _ENDED)
-        return bool(look.poll(0))
+        look.register(number, _ENDED | select.POLLIN)
+        for _, news in look.poll(0):
+            return clear or bool(news & _ENDED) or _says_it_ends(number)
+        return False
+
+
+def _says_it_ends(number: int) -> bool:
+    """Whether an alert has come by TLS, as a server sends before it closes (RFC 8446, 6.1)."""
+    try:
+        borrowed = socket.socket(fileno=number)
+    except OSError:
+        return True
+    try:
+        records = borrowed.recv(_LOOKED_AT, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        borrowed.detach()
+    while len(records) >= 5:
+        kind, length = records[0], int.from_bytes(records[3:5])
+        if kind == _ALERT or (kind == _ENCRYPTED and length == _ENCRYPTED_ALERT):
+            return True
+        records = records[5 + length :]
+    return False
 
 
 def _local_address(number: int) -> tuple[str, int] | None:
