@@ -103,7 +103,7 @@ def test_one_event_that_breaks_the_destination_takes_no_neighbours_along() -> No
         return Response(500 if has(request, 3) else 200)
 
     lane = Lane(destination(format=PlainLines(1000, 10**6), retry=RetryPolicy(max_retries=1)))
-    canned = Canned(*[answer] * 12)
+    canned = Canned(*[answer] * 15)
     results = run(canned, lane, 20)
     assert [result.position for result in results if not result.delivered] == [3]
     assert isinstance(results[3].outcome, Deferred)

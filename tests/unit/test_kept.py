@@ -26,7 +26,6 @@ from vaulytica.delivery.outcome import (
     Rejected,
     outcome_of_status,
 )
-from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Request, Response
 from vaulytica.delivery.searching import MANY
@@ -48,7 +47,12 @@ RETRY = RetryPolicy(max_retries=3, initial_delay=10.0, jitter=False)
 
 
 def run(
-    canned: Canned, *sizes: int, past: Past = NOTHING, doubted: bool = False, **more: Any
+    canned: Canned,
+    *sizes: int,
+    past: Past = NOTHING,
+    doubted: bool = False,
+    searches: bool = False,
+    **more: Any,
 ) -> Redelivery:
     """Redeliver batches of so many events; `to` has settings of the destination."""
     to = destination(format=FORMAT, **{"retry": RETRY, **more.pop("to", {})})
@@ -57,7 +61,7 @@ def run(
     lane = Lane(to)
     lane.doubted = doubted
     made = canned.run(redeliver(lane, batches, past, canned.clock, Dice(1.0), **more))
-    assert canned.waits == []
+    assert searches or canned.waits == []
     total = made.settlement.delivered + len(made.settlement.results)
     assert total + sum(len(later.items) for later in made.later) == sum(sizes)
     return made
@@ -191,8 +195,8 @@ def test_what_has_to_wait_shortly_waits() -> None:
 
 
 def test_an_event_that_breaks_the_destination_is_given_up_on_alone() -> None:
-    canned = Canned(Response(500), line_answer(200), Response(500))
-    made = run(canned, 2, past=Past(attempts=3, charged=3), to={"patience": 0.0})
+    canned = Canned(Response(500), line_answer(200), *[Response(500)] * 4)
+    made = run(canned, 2, past=Past(attempts=3, charged=3), searches=True)
     assert made.settlement.delivered == 1
     (result,) = made.settlement.results
     assert result.position == 1
@@ -229,7 +233,8 @@ def test_one_that_breaks_the_destination_takes_no_neighbours_along(ordered: bool
         assert (result.position, made.later, made.settlement.delivered) == (bad, [], 8)
         places = [item.position for batch, _, _ in made.settlement.groups for item in batch.items]
         assert places == sorted(places) or not ordered
-        assert canned.waits == canned.pauses == []
+        assert [wait.seconds for wait in canned.waits] == [5.0] * 3, "it is tried again alone"
+        assert canned.pauses == []
 
 
 def test_who_answers_500_to_all_has_all_put_off_while_not_all_retries_are_charged() -> None:
@@ -256,10 +261,36 @@ def test_a_403_that_is_of_the_key_buries_nothing_and_is_believed_at_once() -> No
     assert (made.down, made.settlement.results, len(made.later)) == ("Invalid token", [], 3)
 
 
-def test_what_cannot_be_sent_by_itself_now_is_put_off_in_halves() -> None:
-    """The rate limit has room again in nine seconds; nobody waits for that here, nor is anybody buried."""
-    slow = {"pace": PaceSettings(events_per_second=10), "patience": 0.0}
-    made = run(Canned(Response(500)), 100, past=Past(attempts=3, charged=3), to=slow)
-    assert made.settlement.results == []
-    assert [len(later.items) for later in made.later] == [50, 50]
-    assert made.wait > 5.0
+def test_what_has_to_wait_for_long_in_a_search_is_put_off_and_one_attempt_is_left_to_it() -> None:
+    spent = Past(attempts=3, charged=3)
+    canned = Canned(Response(500, {"Retry-After": "600"}))
+    made = run(canned, 100, past=spent)
+    (later,) = made.later
+    assert (made.settlement.results, len(later.items), later.charged) == ([], 100, 3)
+    assert made.wait == later.delay == 600.0
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_sample_that_meets_a_busy_destination_is_asked_again_or_all_is_put_off(
+    status: int,
+) -> None:
+    spent = Past(attempts=3, charged=3)
+    shortly = Response(status, {"Retry-After": "20"})
+    canned = Canned(Response(500), shortly, *[Response(500)] * 3)
+    assert len(run(canned, 100, past=spent, searches=True).settlement.results) == 100, (
+        "none of three is taken"
+    )
+    for_long = Response(status, {"Retry-After": "600"})
+    made = run(Canned(Response(500), for_long), 100, past=spent)
+    (later,) = made.later
+    assert (made.settlement.results, len(later.items), later.charged) == ([], 100, 3)
+
+
+def test_what_was_not_told_apart_as_the_destination_went_down_has_its_retries_again() -> None:
+    """The first two by themselves are taken, and nothing after that."""
+    spent = Past(attempts=3, charged=3)
+    taken = line_answer(200)
+    made = run(Canned(Response(500), taken, taken, *[Response(500)] * 90), 100, past=spent)
+    (later,) = made.later
+    assert (made.settlement.delivered, made.settlement.results) == (2, [])
+    assert (len(later.items), later.charged, later.excused) == (98, 0, None)

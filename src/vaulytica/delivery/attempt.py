@@ -30,7 +30,7 @@ class Attempt(msgspec.Struct):
     """One request made for a batch: what became of each event, and of how many bytes the request was.
 
     `excused`: the fault, if any, is the whole destination's, which is busy or down. Not `sent`: it would
-    have begun too late, after `wait` seconds, and was not made.
+    have begun too late, after `wait` seconds, and was not made. `held`: seconds that it waited for its turn.
     """
 
     outcomes: list[Outcome]
@@ -39,13 +39,14 @@ class Attempt(msgspec.Struct):
     response: Response | None = None
     sent: bool = True
     wait: float = 0.0
+    held: float = 0.0
 
 
 class Leave(msgspec.Struct, frozen=True):
     """What an attempt's caller allows for: see `Pace.admit`; and `until` when it may begin at the latest.
 
     `longest`: seconds that it waits at most because the destination asked for it. `again`: this batch
-    has been tried before.
+    has been tried before. `quiet`: that an event fails so tells nothing of the destination.
     """
 
     patient: bool = True
@@ -53,6 +54,7 @@ class Leave(msgspec.Struct, frozen=True):
     longest: float = inf
     until: float = inf
     again: bool = False
+    quiet: bool = False
 
 
 def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> Flow[Attempt]:
@@ -68,7 +70,8 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         if not made.sent:
             made.outcomes *= len(batch)
             return made
-        began = clock.monotonic()
+        asked, began = began, clock.monotonic()
+        made.held = began - asked
     signal: Signal | None = None
     try:
         # Not made before, and kept by nobody: it holds the whole batch once more.
@@ -76,7 +79,7 @@ def attempt(lane: Lane, batch: Batch, clock: Clock, leave: Leave = Leave()) -> F
         made.response = response
         made.outcomes = destination.format.settle(response, batch)
         _tell(made.outcomes, response, destination, clock)
-        signal = _signal(made.outcomes, clock.monotonic() - began, leave.again)
+        signal = _signal(made.outcomes, clock.monotonic() - began, leave)
     except (TransportFailure, AuthFailure) as failure:
         made.outcomes = [_outcome_of_failure(failure, destination)] * len(batch)
         if (heard := _heard_of_failure(failure)) is not None:
@@ -200,11 +203,13 @@ _NOT_REACHED = frozenset({FailureKind.RESOLVE, FailureKind.CONNECT, FailureKind.
 _DESTINATIONS_FAULTS = frozenset({ReasonKind.SERVER, ReasonKind.UNREACHABLE, ReasonKind.TIMEOUT})
 
 
-def _signal(outcomes: list[Outcome], latency: float, again: bool) -> Signal:
-    """What an answer tells of the destination."""
+def _signal(outcomes: list[Outcome], latency: float, leave: Leave) -> Signal | None:
+    """What an answer tells of the destination, if anything."""
     first = outcomes[0]
     if isinstance(first, Delivered) and are_all(outcomes, first):
-        return Signal(Heard.BUSY if first.busy else Heard.WELL, latency, len(outcomes), again=again)
+        return Signal(
+            Heard.BUSY if first.busy else Heard.WELL, latency, len(outcomes), again=leave.again
+        )
     delivered = sum(isinstance(outcome, Delivered) for outcome in outcomes)
     deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
     waits = [outcome.retry_after for outcome in deferred if outcome.retry_after]
@@ -216,4 +221,6 @@ def _signal(outcomes: list[Outcome], latency: float, again: bool) -> Signal:
         kinds & _DESTINATIONS_FAULTS and not delivered
     ):  # else it has trouble with some events only
         heard = Heard.FAILED
-    return Signal(heard, latency, delivered, max(waits, default=None), again)
+        if leave.quiet and not waits:
+            return None
+    return Signal(heard, latency, delivered, max(waits, default=None), leave.again)

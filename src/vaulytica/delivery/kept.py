@@ -146,9 +146,18 @@ class _Redelivering(Delivering):
             self._put_off(left, made.wait)
         parts.clear()
 
-    def _is_put_off(self, rest: Under, made: Attempt, parts: list[Under]) -> bool:
-        parts += rest.halves()  # smaller each time, so this comes to an end
-        self._not_sent(parts.pop(), made, parts)
+    @property
+    def _span(self) -> float:
+        return max(_DOWN, self._lane.destination.timeout)  # it holds a slot
+
+    def _is_stopped(self) -> bool:
+        return self.made.down is not None
+
+    def _is_left(self, rest: Under, wait: float, parts: list[Under]) -> bool:
+        rest.charged = min(rest.charged, self._policy.max_retries)  # there is one attempt more
+        self.made.wait = max(self.made.wait, wait)
+        self._put_off(rest, max(wait, self._policy.delay(1)))
+        self._hold_up(parts)
         return True
 
     def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
@@ -177,15 +186,20 @@ class _Redelivering(Delivering):
         self, rest: Under, delay: float, outcome: Deferred, parts: list[Under]
     ) -> Iterable[Effect]:
         self._put_off(rest, delay)
+        self._hold_up(parts)
+        return ()
+
+    def _hold_up(self, parts: list[Under]) -> None:
+        """Put off what may not go before what was put off last, or may not go at all."""
         if self._holds_up or self.made.down is not None:
+            delay = self.made.later[-1].delay
             while parts:
                 self._put_off(parts.pop(), delay)
-        return ()
 
     def _keep(self, part: Under, item: Item, outcome: Outcome) -> None:
         super()._keep(part, item, outcome)
         result = self._settlement.results[-1]
-        result = replace(result, attempts=part.attempts - self._past.attempts)
+        result = replace(result, attempts=result.attempts - self._past.attempts)
         self._settlement.results[-1] = result
         reason = result.reason
         assert reason is not None

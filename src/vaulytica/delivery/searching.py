@@ -1,219 +1,224 @@
-"""Searching: which events of a batch are at fault, and when it is the destination that refuses all there is.
+"""Searching: which events of a batch break their destination, and whether it is the destination that is down.
 
-A batch refused as a whole is cut in halves, and these again, until what is refused stands alone. That
-finds a few among many; where everything is refused it would cost two requests an event. What tells the
-two apart is whether anything of the batch is taken. Theory: docs/adr/0024-searching.md.
+A batch that was answered with 500 is cut in halves, and these again, until what fails stands alone. What
+tells the two apart is whether anything is taken before, and after. Theory: docs/adr/0024-searching.md.
 """
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Callable
 
-from msgspec.structs import replace
+import msgspec
 
 from vaulytica.delivery.attempt import Attempt, Leave, attempt
 from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.lane import Lane
-from vaulytica.delivery.outcome import (
-    Deferred,
-    Delivered,
-    Outcome,
-    Reason,
-    ReasonKind,
-    Rejected,
-    Result,
-)
-from vaulytica.delivery.policy import GiveUp, Random, RetryAt, RetryPolicy, given_up
-from vaulytica.delivery.ports import Clock, Flow
-from vaulytica.delivery.report import Settlement
-from vaulytica.delivery.standing import Deferrals, Standing, Under
+from vaulytica.delivery.outcome import Deferred, Delivered, Outcome, ReasonKind, Rejected
+from vaulytica.delivery.policy import GiveUp, RetryPolicy
+from vaulytica.delivery.ports import Clock, Flow, turn, wait
+from vaulytica.delivery.standing import Deferrals, Under
 
 MANY = 32  # events refused by themselves, in a row, before it is asked whether any is taken
-_BREAKS = 500  # the status that a single event may provoke for its whole batch
+BREAKS = 500  # the status that a single event may provoke for its whole batch
 _ALONE = frozenset({ReasonKind.TOO_LARGE})  # what is told of each event by itself all the same
+_ROUNDS = 3  # times at most that an event which failed alone is tried alone again
+_PAUSE = 5.0  # seconds at most between two rounds
 
 
-class Searching:
-    """A delivery's parts that are settled, given up on, or looked through."""
+class Means(msgspec.Struct, frozen=True):
+    """What a search is done with. `span`: seconds that it goes on at most while nothing is taken.
 
-    def __init__(
-        self,
-        lane: Lane,
-        policy: RetryPolicy,
-        clock: Clock,
-        rng: Random,
-        *,
-        patient: bool,
-        ordered: bool,
-        started: float | None = None,
-    ) -> None:
-        self._lane, self._policy, self._clock, self._rng = lane, policy, clock, rng
-        self._patient, self._ordered = patient, ordered
-        self._in_turn = ordered  # no event may be sent before those that came earlier
-        self._started = clock.monotonic() if started is None else started
-        self._settlement = Settlement()
-        self.standing = Standing(self._settlement)
-        self._patience = lane.destination.patience if patient else 0.0
-        self._refused = 0  # events by themselves, in a row, since anything was taken
-        self._search_until = inf
+    `until`: when an attempt may begin at the latest. `in_turn`: nothing goes before what came earlier.
+    `between`: is told of what is left, before a request is made.
+    """
 
-    def _leave(self, part: Under) -> Leave:
-        policy, again = self._policy, part.attempts > 0
-        until = inf if policy.deadline is None else self._started + policy.deadline
-        if part.last is not None:  # a search finds out by itself what a breaker's probe would
-            return Leave(patient=False, until=min(until, self._search_until), again=again)
-        patient, held = self._patient, self._patient or policy.max_retries > 0
-        return Leave(patient, held, self._longest if patient else inf, until, again)
+    lane: Lane
+    clock: Clock
+    policy: RetryPolicy
+    settle: Callable[[Under, Attempt], Deferrals]
+    give_up: Callable[[Under, Deferrals, GiveUp], None]
+    is_stopped: Callable[[], bool]
+    between: Callable[[list[Under]], None]
+    span: float
+    until: float
+    in_turn: bool
 
-    @property
-    def _longest(self) -> float:
-        """Seconds that a destination may have an event wait: the patience, or what a retry may take."""
-        return max(self._patience, self._policy.max_delay)
 
-    # --- What is settled.
+class Search:
+    """For the events at fault among those of `rest`. `taken`: something was, so the destination is not down.
 
-    def _settle(self, part: Under, outcomes: list[Outcome]) -> Deferrals:
-        """Keep what is settled; give back what is not."""
-        deferred: Deferrals = []
-        for item, outcome in zip(part.batch.items, outcomes, strict=True):
-            if isinstance(outcome, Deferred):
-                deferred.append((item, outcome))
-            elif isinstance(outcome, Delivered):
-                self._take(part)
-                self._settlement.take(part.batch.only((item,)), outcome, part.attempts)
+    `is_evident`: nothing was, and each of the samples was answered with 500. `wait`: for so many seconds
+    nothing may be sent. Neither taken nor evident: nothing is known.
+    """
+
+    def __init__(self, means: Means, rest: Under, last: GiveUp) -> None:
+        self._means, self._last = means, last
+        samples = _samples(rest.batch, in_turn=means.in_turn)
+        chosen = {item.position for item in samples}
+        others = [item for item in rest.batch.items if item.position not in chosen]
+        self._left = [rest.of(rest.batch.only(others))] if others else []
+        self._left += [rest.of(rest.batch.only((item,))) for item in reversed(samples)]
+        self._samples = len(samples)
+        self._alone: list[tuple[Under, Deferrals]] = []  # events that failed so
+        # By position: something was taken before these failed, and after; how often they did.
+        self._around: set[int] = set()
+        self._times: dict[int, int] = {}
+        self._in_a_row = self._busy = 0
+        self._rounds = min(means.policy.max_retries, _ROUNDS)
+        self._until = means.clock.monotonic() + means.span
+        self.taken = self.is_evident = False
+        self.wait = 0.0
+
+    def flow(self) -> Flow[list[Under]]:
+        """Settle all that can be told; what is left is to be decided on by who asked."""
+        yield from self._go_through(first=True)
+        for again in range(1, self._rounds + 1):
+            if self._left or not self.taken or self._means.in_turn or not self._alone:
+                break
+            if not (yield from self._has_paused(again)):
+                break
+            self._left = [one for one, _ in reversed(self._alone)]
+            self._alone = []
+            yield from self._go_through(first=False)
+        undecided = [*self._left, *(one for one, _ in self._alone)]
+        if self._left or not self.taken:
+            return undecided
+        is_one = len(self._alone) == 1
+        kept: list[Under] = []
+        for one, met in self._alone:
+            if is_one or one.batch.items[0].position in self._around:
+                self._means.give_up(one, met, self._last)
             else:
-                self._keep(part, item, outcome)
-        return deferred
+                kept.append(one)  # the destination may have gone down since
+        return kept
 
-    def _keep(self, part: Under, item: Item, outcome: Outcome) -> None:
-        result = Result(item.position, item.id, outcome, part.attempts)
-        self._settlement.results.append(result)
-
-    def _give_up(self, part: Under, deferred: Deferrals, step: GiveUp, others: list[Under]) -> None:
-        for item, outcome in deferred:
-            text = f"{step.why}: {outcome.reason.text}"
-            self._keep(part, item, replace(outcome, reason=replace(outcome.reason, text=text)))
-        while self._ordered and others:
-            left = others.pop()
-            text = f"not sent: it would overtake an earlier event: {deferred[0][1].reason.text}"
-            for item in left.batch.items:
-                self._keep(left, item, Deferred(Reason(ReasonKind.NOT_SENT, text)))
-
-    # --- What is looked through.
-
-    def _take(self, part: Under) -> None:
-        """Something was taken, so it is worth going on."""
-        self._refused = 0
-        if part.last is not None:
-            self._extend()
-
-    def _extend(self) -> None:
-        """A search ends when nothing was taken for as long as the patience, or as one request may last."""
-        span = max(self._patience, self._lane.destination.timeout)
-        self._search_until = self._clock.monotonic() + span
-
-    def _is_vain(self, part: Under) -> bool:
-        """Whether a search has lasted for too long; then what it was for is given up on."""
-        return part.last is not None and self._clock.monotonic() > self._search_until
-
-    def _end(self, part: Under, parts: list[Under]) -> None:
-        """Give up on what was not told apart."""
-        assert part.last is not None
-        assert part.met is not None
-        self._give_up(part, [(item, part.met) for item in part.batch.items], part.last, parts)
-
-    def _cut(self, part: Under, parts: list[Under]) -> None:
-        """In halves; where many were refused, and nothing taken since, the last event goes first."""
-        parts += part.halves()
-        if self._refused >= MANY and not self._in_turn:
-            _bring_forward_last(part, parts)
-
-    def _is_refusal(self, part: Under, outcomes: list[Outcome]) -> bool:
-        """Whether one event was refused by itself: sent alone, or named and nothing after it read."""
-        first = outcomes[0]
-        if isinstance(first, Deferred):
-            return len(outcomes) == 1 and part.last is not None
-        if not isinstance(first, Rejected) or first.reason.kind in _ALONE:
-            return False
-        return len(outcomes) == 1 or are_unread(outcomes[1:])
-
-    def _doubt(self, part: Under, parts: list[Under]) -> list[Under]:
-        """After a refusal: what is to be put off, where it is the destination that refuses all there is.
-
-        That is held to be so when many were refused in a row, and the last event as well, until something
-        is taken. Where order matters, the last one cannot go first, and each is asked of.
-        """
-        self._refused += 1
-        if self._in_turn or self._refused < MANY:
-            return []
-        if self._refused == MANY:
-            _bring_forward_last(part, parts)
-            return []
-        left = [one for one in parts if one.last is part.last]
-        parts[:] = [one for one in parts if one.last is not part.last]
-        if part.last is not None:
-            for one in reversed(left):
-                self._end(one, parts)
-            return []
-        return left
-
-    # --- What may be the fault of one that breaks its destination.
-
-    def _may_be_ones(self, part: Under, deferred: Deferrals, step: RetryAt | GiveUp) -> bool:
-        """Whether a single event may be at fault for them all; asked when the retries are spent.
-
-        Also, once, when none was counted: where only this batch is sent, over and over, it looks as if
-        the whole destination was down.
-        """
-        if len(deferred) == 1 or deferred[0][1].reason.status != _BREAKS or self._ordered:
-            return False
-        return isinstance(step, GiveUp) or part.attempts == self._policy.max_retries + 1
-
-    def _look(
-        self, step: RetryAt | GiveUp, rest: Under, deferred: Deferrals, parts: list[Under]
-    ) -> Flow[Deferrals]:
-        """Send up to three events by themselves; if one is taken, the search for the others is on.
-
-        If none is, the destination is down; then what is to be done with those that it gives back.
-        """
-        last = step if isinstance(step, GiveUp) else given_up(rest.attempts)
-        self._extend()
-        refused: list[tuple[Under, Deferrals]] = []
-        asked: set[int] = set()
-        taken = False
-        for item in _samples(rest.batch, in_turn=self._in_turn):
-            one = replace(rest, batch=rest.batch.only((item,)), last=last, met=deferred[0][1])
-            others = rest.batch.only(other for other in rest.batch.items if other is not item)
-            self.standing.between([*parts, rest.of(others), one])
-            made = yield from attempt(self._lane, one.batch, self._clock, self._leave(one))
-            if not made.sent and self._is_put_off(rest, made, parts):
-                return []
+    def _go_through(self, *, first: bool) -> Flow[None]:
+        """Part after part, until none is left or it is in vain."""
+        while self._left:
+            if self._means.clock.monotonic() > self._until:
+                self.is_evident = not self.taken and not self._busy and bool(self._alone)
+                return
+            self._tell()
+            part = self._left.pop()
+            made = yield from attempt(
+                self._means.lane, part.batch, self._means.clock, self._leave()
+            )
             if not made.sent:
-                break
-            one.attempts += 1
-            asked.add(item.position)
-            still = self._settle(one, made.outcomes)
-            if taken := not still:
-                self._extend()
-                break
-            refused.append((one, still))
-            if still[0][1].reason.status != _BREAKS:
-                break
-        if not taken and isinstance(step, RetryAt):
-            return deferred
-        for one, still in refused:
-            self._give_up(one, still, last, parts)
-        deferred = [left for left in deferred if left[0].position not in asked]
-        if not taken:
-            return deferred
-        if deferred:
-            batch = rest.batch.only(item for item, _ in deferred)
-            parts.append(replace(rest, batch=batch, last=last, met=deferred[0][1]))
-        return []
+                self._left.append(part)
+                self.wait = made.wait
+                return
+            part.attempts += 1
+            if not self._busy:
+                self._until += made.held  # its own rate limit is nobody's fault
+            before = self._in_a_row
+            if not (yield from self._is_worth_it(part, made)):
+                return
+            if not first or self._means.in_turn or self._in_a_row <= before:
+                continue
+            if self._in_a_row > MANY:
+                return
+            if self._in_a_row == MANY:
+                bring_forward_last(self._left)
 
-    def _is_put_off(self, rest: Under, made: Attempt, parts: list[Under]) -> bool:
-        """Whether those of which none could be sent by itself now are to be asked of later."""
-        return False
+    def _is_worth_it(self, part: Under, made: Attempt) -> Flow[bool]:
+        """Heed an answer; whether to go on."""
+        first = made.outcomes[0]
+        if isinstance(first, Rejected) and first.reason.shared and len(part.batch) > 1:
+            if first.reason.kind is ReasonKind.TOO_LARGE:
+                yield from turn(lambda: self._means.lane.bounds.learn(made.size))
+            part.answers = [(item, Deferred(first.reason)) for item in part.batch.items]
+            self._left += part.halves()
+            return True
+        deferred = self._means.settle(part, made)
+        part.answers = deferred
+        rest = part.of(part.batch.only(item for item, _ in deferred))
+        if self._means.is_stopped():
+            self._left += [rest] if deferred else []
+            return False
+        if len(deferred) < len(made.outcomes):
+            self._take(is_delivered=any(isinstance(o, Delivered) for o in made.outcomes))
+            self._left += rest.halves() if deferred else []
+            return True
+        if any(outcome.reason.status != BREAKS for _, outcome in deferred):
+            self._left.append(rest)
+            return (yield from self._has_waited(deferred))
+        self._busy = 0
+        if len(rest.batch) > 1:
+            self._left += rest.halves()
+            return True
+        return (yield from self._failed_alone(rest, deferred))
+
+    def _failed_alone(self, one: Under, met: Deferrals) -> Flow[bool]:
+        position = one.batch.items[0].position
+        times = self._times[position] = self._times.get(position, 0) + 1
+        if self._means.in_turn and times <= self._rounds:
+            self._left.append(one)
+            if (yield from self._has_paused(times)):
+                return True
+            self._left.pop()
+        self._in_a_row += 1
+        self._alone.append((one, met))
+        self.is_evident = not self.taken and len(self._alone) == self._samples
+        return not self.is_evident
+
+    def _has_waited(self, deferred: Deferrals) -> Flow[bool]:
+        """Busy or out of reach: that says nothing of the event, which is tried again after a while."""
+        self._busy += 1
+        policy = self._means.policy
+        asked = max(outcome.retry_after or 0.0 for _, outcome in deferred)
+        delay = max(policy.delay(self._busy), min(asked, policy.retry_after_cap))
+        if self._means.clock.monotonic() + delay > min(self._until, self._means.until):
+            self.wait = asked
+            return False
+        self._tell()
+        yield from wait(delay, f"{self._means.lane.destination.name}: busy")
+        return True
+
+    def _take(self, *, is_delivered: bool) -> None:
+        """Something was taken, or judged: so it was before and after those that failed alone in between.
+
+        What failed before the first time may have met the end of an outage, and is tried again. In order
+        it cannot be: one that came later was taken.
+        """
+        if self._means.in_turn:
+            for one, met in self._alone:
+                self._means.give_up(one, met, self._last)
+            self._alone = []
+        elif self.taken:
+            self._around |= {one.batch.items[0].position for one, _ in self._alone}
+        else:
+            self._left += [one for one, _ in reversed(self._alone)]
+            self._alone = []
+        self.taken = True
+        self._busy = 0
+        self._in_a_row = 0 if is_delivered else self._in_a_row + 1
+        self._until = self._means.clock.monotonic() + self._means.span
+
+    def _leave(self) -> Leave:
+        """It waits for no breaker: it finds out itself what a probe would, unless it was told to slow down."""
+        left = max(0.0, self._until - self._means.clock.monotonic())
+        busy, until = self._busy > 0, self._means.until
+        return Leave(
+            patient=busy,
+            longest=left,
+            until=min(until, self._until) if busy else until,
+            again=True,
+            quiet=not busy,
+        )
+
+    def _tell(self) -> None:
+        self._means.between([*(one for one, _ in self._alone), *self._left])
+
+    def _has_paused(self, times: int) -> Flow[bool]:
+        """Before an event is tried alone again; not where that would be past the deadline."""
+        delay = min(self._means.policy.delay(times), _PAUSE)
+        if self._means.clock.monotonic() + delay > self._means.until:
+            return False
+        why = f"{self._means.lane.destination.name}: an event of a batch failed alone"
+        self._tell()
+        yield from wait(delay, why)
+        self._until += delay
+        return True
 
 
 def are_unread(outcomes: list[Outcome]) -> bool:
@@ -221,15 +226,21 @@ def are_unread(outcomes: list[Outcome]) -> bool:
     return all(isinstance(o, Deferred) and o.reason.kind is ReasonKind.UNREAD for o in outcomes)
 
 
-def _bring_forward_last(part: Under, parts: list[Under]) -> None:
-    """Of those that are looked through with `part`, the next one last, have the last event go next, alone."""
-    at = next((at for at, one in enumerate(parts) if one.last is part.last), None)
-    if at is None:
-        return
-    rear = parts[at]
-    *before, last = rear.batch.items
-    parts[at : at + 1] = [rear.of(rear.batch.only(before))] if before else []
-    parts.append(rear.of(rear.batch.only((last,))))
+def is_refusal(outcomes: list[Outcome]) -> bool:
+    """Whether one event was refused by itself: sent alone, or named and nothing after it read."""
+    first = outcomes[0]
+    if not isinstance(first, Rejected) or first.reason.kind in _ALONE:
+        return False
+    return len(outcomes) == 1 or are_unread(outcomes[1:])
+
+
+def bring_forward_last(parts: list[Under]) -> None:
+    """Of the parts, the next one last, have the last event go next, alone."""
+    if parts:
+        rear = parts.pop(0)
+        *before, last = rear.batch.items
+        parts[:0] = [rear.of(rear.batch.only(before))] if before else []
+        parts.append(rear.of(rear.batch.only((last,))))
 
 
 def _samples(batch: Batch, *, in_turn: bool) -> list[Item]:

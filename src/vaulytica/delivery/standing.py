@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from vaulytica.delivery.batching import Batch, Item
 from vaulytica.delivery.outcome import Deferred, Reason, Result
-from vaulytica.delivery.policy import GiveUp
 from vaulytica.delivery.ports import Flow, Send, T
 from vaulytica.delivery.report import Settlement
 
@@ -26,8 +25,8 @@ class Failed(msgspec.Struct, frozen=True):
 class Under(msgspec.Struct):
     """Events that are still under way together: requests made for them, those that count, and what was met.
 
-    `answers`: to the last request, for each of these events, and perhaps for others. `last`, `met`: their
-    retries are spent, and with what; they are sent to see which one is at fault.
+    `answers`: to the last request, for each of these events, and perhaps for others. `more`: by position,
+    the requests that only some of them were in.
     """
 
     batch: Batch
@@ -36,8 +35,7 @@ class Under(msgspec.Struct):
     excused_since: float | None = None
     tried: tuple[Failed, ...] = ()
     answers: Deferrals = []
-    last: GiveUp | None = None
-    met: Deferred | None = None
+    more: dict[int, int] = {}  # msgspec makes each a dict of its own
 
     def of(self, batch: Batch) -> Under:
         """The same history, for some of the events."""
@@ -48,6 +46,24 @@ class Under(msgspec.Struct):
         if len(self.batch) == 1:
             return [self]
         return [self.of(half) for half in reversed(self.batch.halves())]
+
+    def asked(self, position: int) -> int:
+        """How many requests one of the events was in."""
+        return self.attempts + self.more.get(position, 0)
+
+    def joined(self, parts: list[Under]) -> Under:
+        """What is left of these events in such parts, together again and in order."""
+        by_position = {item.position: (item, one) for one in parts for item in one.batch.items}
+        left = [by_position[position] for position in sorted(by_position)]
+        attempts = min(one.asked(item.position) for item, one in left)
+        more = {
+            item.position: asked - attempts
+            for item, one in left
+            if (asked := one.asked(item.position)) > attempts
+        }
+        batch = self.batch.only(item for item, _ in left)
+        answers = [answer for one in parts for answer in one.answers]
+        return replace(self, batch=batch, attempts=attempts, more=more, answers=answers)
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -126,7 +142,9 @@ class Standing:
                     into.not_begun.append(item)
                 else:
                     stopped = _stopped(last)
-                    into.results.append(Result(item.position, item.id, stopped, part.attempts))
+                    into.results.append(
+                        Result(item.position, item.id, stopped, part.asked(item.position))
+                    )
 
 
 def _stopped(last: Deferred) -> Deferred:
