@@ -55,6 +55,38 @@ def test_fresh_events_never_wait_for_old_ones_that_are_refused(lane: Any, every:
         assert max(one.waited("fresh")) < 2 * LATENCY
 
 
+@pytest.mark.parametrize(("slowness", "times_out"), [(30.0, True), (5.0, False)])
+@pytest.mark.parametrize("every", [0.5, 7.0])
+@pytest.mark.parametrize("order_by", [None, "data.user"])
+def test_nor_for_old_ones_that_fail_slowly(
+    lane: Any, slowness: float, times_out: bool, every: float, order_by: str | None
+) -> None:
+    async def story() -> None:
+        await asyncio.sleep(300.0)
+        await fresh(one, 60, every)
+
+    with lane(is_old, order_by=order_by) as one:
+        one.slowness, one.times_out = slowness, times_out
+        tried_before(one, 40)
+        one.run(story)
+        assert max(one.waited("fresh")) < 2 * LATENCY
+        assert one.lane.lane.pace.limit == 8, "it never was down"
+
+
+def test_nor_for_old_ones_of_which_nobody_knows_yet_that_they_fail_slowly(lane: Any) -> None:
+    async def story() -> None:
+        one.put("first")
+        await asyncio.sleep(1.0)
+        tried_before(one, 40)
+        one.lane.look()
+        await fresh(one, 200, 0.5)
+
+    with lane(is_old) as one:
+        one.slowness, one.times_out = 30.0, True
+        one.run(story)
+        assert max(one.waited("fresh")) < 2 * LATENCY
+
+
 def test_they_get_half_of_what_a_destination_can_take_and_more(lane: Any) -> None:
     async def story() -> None:
         await asyncio.sleep(300.0)
@@ -79,7 +111,10 @@ def test_with_one_request_at_a_time_they_wait_for_two_probes_at_most(lane: Any) 
         assert max(one.waited("fresh")) < 2 * 7.0
 
 
-def test_a_destination_that_is_dead_gets_few_requests_and_buries_nothing(lane: Any) -> None:
+@pytest.mark.parametrize(("slowness", "times_out"), [(LATENCY, False), (30.0, True)])
+def test_a_destination_that_is_dead_gets_few_requests_and_buries_nothing(
+    lane: Any, slowness: float, times_out: bool
+) -> None:
     async def story() -> None:
         await fresh(one, 360, 10.0)
         counted.append(len(one.requests))
@@ -88,11 +123,42 @@ def test_a_destination_that_is_dead_gets_few_requests_and_buries_nothing(lane: A
 
     counted: list[int] = []
     with lane(lambda _: True, retry_config={"max_retries": 2}) as one:
+        one.slowness, one.times_out = slowness, times_out
         tried_before(one, 40)
         one.run(story)
         assert counted[0] < HOUR / 30 + 30, "one probe in half a minute, and some to find out"
         assert len(one.taken) == 400
         assert one.outbox.counts()["siem"].dead == 0
+
+
+def test_an_event_that_is_alone_outlives_an_outage(lane: Any) -> None:
+    async def story() -> None:
+        one.put("alone")
+        await asyncio.sleep(HOUR)
+        one.refuses = lambda _: False
+        await asyncio.sleep(100.0)
+
+    with lane(lambda _: True, retry_config={"max_retries": 4}, patience=2 * HOUR) as one:
+        one.run(story)
+        assert "alone" in one.taken
+        assert len(one.requests) < HOUR / 30 + 30
+
+
+def test_what_is_due_again_is_not_missed_by_a_millisecond(lane: Any) -> None:
+    def refuses(ids: list[str]) -> bool:
+        known = refused.issuperset(ids)
+        refused.update(ids)
+        return not known
+
+    async def story() -> None:
+        for n in range(100):
+            one.put(f"fresh-{n}")
+            await asyncio.sleep(5.0003)
+
+    refused: set[str] = set()
+    with lane(refuses) as one:
+        one.run(story)
+        assert max(one.waited("fresh")) < 2.0, "it is tried again after a second"
 
 
 def test_old_ones_are_taken_while_what_is_fresh_is_refused(lane: Any) -> None:
@@ -105,11 +171,18 @@ def test_old_ones_are_taken_while_what_is_fresh_is_refused(lane: Any) -> None:
         assert max(one.waited("old")) < 60.0
 
 
-def test_what_fails_while_others_are_taken_is_given_up_on(lane: Any) -> None:
+@pytest.mark.parametrize(
+    ("slowness", "times_out", "every"),
+    [(LATENCY, False, 0.5), (5.0, False, 1.0), (30.0, True, 3.0)],
+)
+def test_what_fails_while_others_are_taken_is_given_up_on(
+    lane: Any, slowness: float, times_out: bool, every: float
+) -> None:
     async def story() -> None:
-        await fresh(one, 600, 0.5)
+        await fresh(one, 600, every)
 
     with lane(is_old, retry_config={"max_retries": 3}) as one:
+        one.slowness, one.times_out = slowness, times_out
         tried_before(one, 10)
         one.run(story)
         counts = one.outbox.counts()["siem"]

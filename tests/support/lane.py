@@ -16,6 +16,7 @@ from typing import Any
 
 from support.outbox import OwnClock, parcel
 from vaulytica.delivery.request import Request, Response
+from vaulytica.errors import FailureKind, TransportFailure
 from vaulytica.outbox.sqlite import SqliteOutbox
 from vaulytica.relay.config import DestinationSettings
 from vaulytica.relay.door.recent import Recent
@@ -68,11 +69,15 @@ class _Log:
 
 
 class SimulatedLane:
-    """`refuses` says of a request's ids whether they get a 500. `requests`: when, and of which ids."""
+    """`refuses` says of a request's ids whether they get a 500, in `slowness` seconds, or a time-out.
+
+    `requests`: when, and of which ids.
+    """
 
     def __init__(self, path: Path, refuses: Callable[[list[str]], bool], **settings: Any) -> None:
         self.clock = OwnClock()
         self.refuses = refuses
+        self.slowness, self.times_out = LATENCY, False
         self.requests: list[tuple[float, list[str]]] = []
         self.taken: dict[str, float] = {}  # and when
         self.put_at: dict[str, float] = {}
@@ -121,9 +126,12 @@ class SimulatedLane:
         event = json.loads(request.body)
         ids = [one["data"]["of"] for one in (event if isinstance(event, list) else [event])]
         self.requests.append((self.clock.monotonic(), ids))
-        await asyncio.sleep(LATENCY)
         if self.refuses(ids):
+            await asyncio.sleep(self.slowness)
+            if self.times_out:
+                raise TransportFailure(FailureKind.TIMEOUT, "no answer in time")
             return Response(500)
+        await asyncio.sleep(LATENCY)
         self.taken |= dict.fromkeys(ids, self.clock.monotonic())
         return Response(200)
 

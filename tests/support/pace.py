@@ -8,8 +8,8 @@ from vaulytica.delivery.pace import Heard, Pace, PaceSettings, Signal
 FOREVER = float("inf")
 
 
-def well(latency: float = 0.1) -> Signal:
-    return Signal(Heard.WELL, latency, 1)
+def well(latency: float = 0.1, *, again: bool = False) -> Signal:
+    return Signal(Heard.WELL, latency, 1, again=again)
 
 
 def busy(latency: float = 0.1, *, again: bool = True, hold: float | None = None) -> Signal:

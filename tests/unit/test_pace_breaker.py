@@ -130,9 +130,42 @@ def test_what_is_tried_again_is_probed_as_ever_and_so_it_is_seen_that_it_is_down
     assert pace.heed(1.3, failed(again=True)), "it is excused"
     assert pace.state is State.OPEN
     assert ask(pace, 1.3, again=True) == pytest.approx(2)
-    assert pace.limit == 8
+    assert (pace.limit, pace.limit_again) == (8, 1)
     assert once(pace, 1.4, well()) is False, "what is new goes on"
-    assert (pace.state, pace.limit) == (State.CLOSED, 1), "and slowly at first, after an outage"
+    assert (pace.state, pace.limit) == (State.CLOSED, 8)
+
+
+def test_what_was_held_back_begins_with_one_and_what_was_not_is_as_fast_as_ever() -> None:
+    pace = proven(apart=True)
+    failing_again(pace, 0.0)
+    once(pace, 0.2, well())
+    assert (pace.limit, pace.limit_again) == (8, 1)
+    limits = []
+    for now in range(1, 10):
+        once(pace, float(now), well(again=True), again=True)
+        limits.append(pace.limit_again)
+    assert limits == [2, 3, 4, 5, 6, 7, 8, 8, 8]
+
+
+def test_asking_alone_is_no_probe() -> None:
+    pace = proven(apart=True)
+    failing_again(pace, 0.0)
+    assert [pace.wait(now, again=True) for now in (5.0, 6.0)] == [0, 0]
+    assert pace.state is State.CLOSED, "nothing was sent that could have told more"
+
+    pace = opened()
+    assert [pace.wait(now) for now in (5.0, 6.0)] == [0, 0]
+    assert pace.state is State.OPEN
+    once(pace, 6.0, failed())
+    assert ask(pace, 6.1) == pytest.approx(2), "one cool-down was over, not two"
+
+
+def test_one_batch_that_is_alone_finds_out_that_the_destination_is_down() -> None:
+    pace = proven(apart=True)
+    excused = [once(pace, 0.0, failed(again=False))]
+    excused += [once(pace, float(now), failed(again=True), again=True) for now in range(1, 5)]
+    assert excused == [False, False, False, False, True]
+    assert pace.limit_again == 1
 
 
 def test_a_destination_that_takes_nothing_new_is_down_for_all() -> None:
@@ -149,9 +182,9 @@ def test_a_destination_that_takes_nothing_new_is_down_for_all() -> None:
 
 
 def test_a_busy_answer_opens_neither() -> None:
-    pace = proven(apart=True)
-    for now in range(0, 500, 50):
-        once(pace, float(now), busy(), again=True)
+    pace = proven(apart=True, pause=0.01, max_pause=0.01)
+    for n in range(20):
+        again = n % 2 == 0
+        once(pace, n / 2, busy(again=again), again=again)  # and is let through
 
-    assert pace.is_closed(again=True)
-    assert pace.is_closed(again=False)
+    assert pace.state is State.CLOSED

@@ -23,14 +23,14 @@ class Event(StrEnum):
     """What moves the breaker."""
 
     TOO_MANY = "too many failures in a row"
-    COOLED_DOWN = "the cool-down is over"
+    PROBING = "after the cool-down a probe begins"
     FAILED = "the probe failed"
     WELL = "a request went well"
 
 
 TRANSITIONS = {
     (State.CLOSED, Event.TOO_MANY): State.OPEN,
-    (State.OPEN, Event.COOLED_DOWN): State.HALF_OPEN,
+    (State.OPEN, Event.PROBING): State.HALF_OPEN,
     (State.OPEN, Event.WELL): State.CLOSED,
     (State.HALF_OPEN, Event.FAILED): State.OPEN,
     (State.HALF_OPEN, Event.WELL): State.CLOSED,
@@ -48,24 +48,22 @@ class Breaker:
         self._first, self._most = cool_down, max_cool_down
         self._cool_down = cool_down
         self._probing = False
-        self.has_probed = False  # since it opened
+        self.has_probed = False  # a probe has begun since it opened
 
     def wait(self, now: float) -> float:
-        """Seconds until a request may go through; 0 now, infinity when the probe has told."""
+        """Seconds until a request may go through; 0 now, infinity when the probe has told. Moves nothing."""
         if self.state is State.CLOSED:
             return 0.0
         if self.state is State.OPEN:
-            left = self.since + self._cool_down - now
-            if left > 0:
-                return left
-            self._cool_down = min(2 * self._cool_down, self._most)
-            self._move(Event.COOLED_DOWN, now)
-            self.has_probed = True
+            return max(0.0, self.since + self._cool_down - now)
         return FOREVER if self._probing else 0.0
 
-    def begin(self) -> None:
-        """A request that waited its turn goes through: in the half-open state it is the probe."""
-        self._probing = self.state is State.HALF_OPEN
+    def begin(self, now: float) -> None:
+        """A request that waited its turn goes through: while this is not closed, it is the probe."""
+        if self.state is State.OPEN:
+            self._cool_down = min(2 * self._cool_down, self._most)
+            self._move(Event.PROBING, now)
+        self._probing = self.has_probed = self.state is State.HALF_OPEN
 
     def idle(self) -> None:
         """Nothing is in flight: if there was a probe, it was stopped on its way."""

@@ -98,9 +98,10 @@ class Pace:
         """The breaker's."""
         return self._breakers.state
 
-    def is_closed(self, *, again: bool) -> bool:
-        """Whether the breaker is, so that more than a probe may be in flight."""
-        return self._breakers.is_closed(again=again)
+    @property
+    def limit_again(self) -> float:
+        """Of these, so many may be of what was tried before: 1 while its breaker is not closed."""
+        return min(self.limit, self._breakers.limit_again)
 
     def admit(
         self,
@@ -131,7 +132,7 @@ class Pace:
         if wait > 0:
             return wait
         if patient:
-            self._breakers.begin(again=again)
+            self._breakers.begin(now, again=again)
         if self._events is not None:
             self._events.take(now, events)
         if self._bytes is not None:
@@ -199,7 +200,7 @@ class Pace:
             self._has_delivered = True
         self._fault_at = None
         self._pause = self.settings.pause
-        if self._breakers.well(now):
+        if self._breakers.well(now, again=signal.again):
             self._concurrency.restart(now)
         if signal.heard is not Heard.BUSY:
             self._concurrency.well(now, signal.latency)

@@ -193,6 +193,7 @@ class RelayLane:
             self._budget.wake_when_free(self._changed.set)
             return inf
         hold = self._turns.hold(now)
+        self.slots.allow(self.lane.pace.limit, self.lane.pace.limit_again)
         async with self.claiming:
             is_busy = bool(self._tasks) and not self._ending.is_draining
             found = await self._claims.take(now, self._turns.free, is_busy=is_busy, hold=hold)

@@ -11,6 +11,7 @@ from vaulytica.outbox.delivery import Part
 from vaulytica.outbox.states import State
 
 _SAME = 0.1  # seconds
+_ROUNDED = 0.002  # seconds that the outbox, which counts milliseconds, may lag behind us
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -37,13 +38,19 @@ class Slots:
         self._retries = True  # after a start there may be some
         self._due: list[float] = []  # when more are, a heap
         self._was_retry = False
+        self.allow(width, width)
+
+    def allow(self, limit: float, again: float) -> None:
+        """So many requests may be in flight now, and of what was tried before so many of these."""
+        self._limit, self._again = min(self.width, int(limit)), int(again)
 
     def due(self, at: float) -> None:
         """Something is to be tried again then."""
-        heappush(self._due, at)
+        heappush(self._due, at + _ROUNDED)
 
     def first_due(self, at: float) -> None:
         """The same, and nothing is before that. Told again and again, it is kept once."""
+        at += _ROUNDED
         if not self._due or at < self._due[0] - _SAME:
             heappush(self._due, at)
 
@@ -72,27 +79,26 @@ class Slots:
     def next_kind(self, *, held: bool = False) -> Kind | None:
         """What to claim; None: the slots that are free are kept for what is fresh.
 
-        `held`: nothing that was tried before may begin now.
+        `held`: nothing that was tried before may begin now. Then only what is fresh is claimed, `in_order`
+        as well: the outbox gives out nothing of a key before what was put before it.
         """
-        if held:
+        if held or not self._room:
             return _FRESH if self.fresh else None
         if self.in_order:
             return _BOTH
-        if not self._retries:
+        if not self._retries or (self.fresh and self._was_retry):
             return _FRESH
-        if self.fresh and (self._was_retry or not self._room):
-            return _FRESH
-        return _RETRIES if self._room else None
+        return _RETRIES
 
     def bound(self, kind: Kind, requests: int) -> int:
         """For how many of these requests to claim."""
-        return min(requests, self._room) if kind is _RETRIES else requests
+        return requests if kind is _FRESH else min(requests, self._room)
 
     @property
     def _room(self) -> int:
         """Slots for what was tried before."""
-        most = max(1, self.width // 2 if self.fresh else self.width - 1)
-        return max(0, most - self.retrying)
+        most = min(self._again, self._limit // 2 if self.fresh else self._limit - 1)
+        return max(0, max(1, most) - self.retrying)
 
     def asking(self, kind: Kind) -> None:
         """That is being claimed: what is put from now on may be missed, and is looked for again."""

@@ -82,8 +82,8 @@ class Turns:
     def hold(self, now: float) -> float:
         """The same of one that was tried before, where others may begin now."""
         pace = self._pace
-        if self._slots.retrying and not pace.is_closed(again=True):
-            return inf  # one at a time
+        if self._slots.retrying + 1 > pace.limit_again:
+            return inf
         return pace.wait(now, again=True)
 
     def next(self, now: float) -> Errand | None:
