@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from support.outbox import OwnClock, everything, ids_in, parcel, the_law
 from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
 from vaulytica.outbox.delivery import Filter, ack
 from vaulytica.outbox.sqlite import SqliteOutbox
-from vaulytica.outbox.states import State
+from vaulytica.outbox.sqlite.commit import Op
+from vaulytica.outbox.states import State, Step
 
 PROGRAM = """
 import sys
@@ -166,6 +168,44 @@ def test_a_damaged_file_is_said_with_the_command_that_helps(tmp_path: Path) -> N
 
     message = str(refusal(OutboxDamagedError, read))
     assert f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE" in message
+
+
+def test_rows_that_make_no_sense_are_said_to_be_damage(tmp_path: Path) -> None:
+    """As where a page stands in another's place: SQLite itself finds nothing wrong with what it reads."""
+    path = tmp_path / "outbox.db"
+    told: list[OutboxError] = []
+    one = Filter(states=(State.FRESH,))
+    with SqliteOutbox(path, on_error=told.append) as outbox:
+        outbox.put(parcel("a", "b"), ["siem"])
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("DELETE FROM outbox_batch")
+            written = refusal(OutboxDamagedError, lambda: outbox.move(Step.DROP, one, events=1))
+            connection.execute("UPDATE outbox_delivery SET kept = x'00'")
+            read = refusal(OutboxDamagedError, outbox.counts)
+    assert f"outbox {path} is damaged (delivery 1: its events are missing); stop" in str(written)
+    assert f"outbox {path} is damaged (its rows are not as they were written); stop" in str(read)
+    assert str(read).endswith(f"vaulytica outbox recover --outbox sqlite://{path} --into NEW_FILE")
+    assert [str(error) for error in told] == [str(written), str(read)]
+
+
+def test_a_file_that_has_lost_its_time_is_said_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    SqliteOutbox(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE outbox_clock SET seen = x'00'")
+    assert "outbox recover" in str(refusal(OutboxDamagedError, lambda: SqliteOutbox(path)))
+
+
+def test_a_fault_of_the_program_is_not_said_to_be_damage(tmp_path: Path) -> None:
+    with SqliteOutbox(tmp_path / "outbox.db", on_error=pytest.fail) as outbox:
+        outbox.put(parcel("a"), ["siem"])
+        for reads in (True, False):
+            with pytest.raises(TypeError, match="mine"):
+                outbox.do(Op(of_the_program, reads=reads))
+
+
+def of_the_program(_: object) -> None:
+    raise TypeError("mine")
 
 
 def test_what_cannot_be_read_is_passed_over_by_claims_and_told_of(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from vaulytica.outbox.delivery import Audit
 from vaulytica.outbox.sqlite.checksum import is_as_it_was_put
 from vaulytica.outbox.sqlite.claiming import read_tried
 from vaulytica.outbox.sqlite.counting import counts
+from vaulytica.outbox.sqlite.errors import SENSELESS
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.session import Session
 from vaulytica.outbox.states import PENDING, State
@@ -38,6 +39,19 @@ def audit(session: Session) -> Audit:
         return Audit(counted, [*problems, *_held_by_nobody(session)])
     finally:
         session.connection.execute("COMMIT")
+
+
+def first_problem(session: Session) -> str | None:
+    """What is wrong with the rows, after one was met that makes no sense; None if the fault is not theirs."""
+    if session.senseless is None:
+        session.connection.execute("BEGIN")
+        try:
+            session.senseless = next(_to_recover(session), None)
+        except (sqlite3.Error, *SENSELESS):
+            session.senseless = "its rows are not as they were written"
+        finally:
+            session.connection.execute("ROLLBACK")  # to commit is refused after some errors
+    return session.senseless
 
 
 def _to_recover(session: Session) -> Iterator[str]:

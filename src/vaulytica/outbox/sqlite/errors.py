@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError
+import msgspec
+
+from vaulytica.errors import OutboxDamagedError, OutboxError, OutboxInUseError, WebhookError
 
 _WHY = {
     sqlite3.SQLITE_FULL: "the disk is full; make room, and try again",
@@ -22,6 +24,15 @@ _WHY = {
 _NO_OUTBOX = ", if it ever was an outbox"
 _LEAST = 64 * 1024  # bytes free, without which SQLite cannot open a file
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# What comes of rows that are not as they were written, where a page stands in another's place.
+SENSELESS = (
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    msgspec.MsgspecError,
+)
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -36,8 +47,19 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) in _DAMAGED
 
 
-def explained(error: sqlite3.Error, path: Path) -> OutboxError:
-    """The error to raise instead."""
+def explained(error: Exception, path: Path, look: Callable[[], str | None]) -> Exception:
+    """The error to raise instead. What a verb could make no sense of is damage if a `look` at the rows says so."""
+    if isinstance(error, sqlite3.Error):
+        return _of_sqlite(error, path)
+    if not isinstance(error, SENSELESS) or isinstance(error, WebhookError):
+        return error
+    why = look()
+    return error if why is None else damaged(f"({why})", path)
+
+
+def _of_sqlite(error: sqlite3.Error, path: Path) -> OutboxError:
+    if str(error).startswith("Could not decode to UTF-8"):  # by Python; without a code
+        return damaged("(a text in it is none)", path)
     code = _code(error)
     if code == sqlite3.SQLITE_IOERR and _is_full(path):  # it says so of what maps its log
         code = sqlite3.SQLITE_FULL
@@ -66,14 +88,19 @@ def _is_full(path: Path) -> bool:
 
 
 @contextmanager
-def explaining(path: Path, tell: Callable[[OutboxError], object] | None = None) -> Iterator[None]:
-    """Raise SQLite's errors as ours; and `tell` of them."""
+def explaining(
+    path: Path,
+    tell: Callable[[Exception], object] = lambda _: None,
+    look: Callable[[], str | None] = lambda: None,
+) -> Iterator[None]:
+    """Raise what `explained` makes of errors; and `tell` of it."""
     try:
         yield
-    except sqlite3.Error as error:
-        ours = explained(error, path)
-        if tell is not None:
-            tell(ours)
+    except (sqlite3.Error, *SENSELESS) as error:
+        ours = explained(error, path, look)
+        if ours is error:
+            raise
+        tell(ours)
         raise ours from None
 
 

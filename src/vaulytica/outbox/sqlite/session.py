@@ -25,6 +25,7 @@ class Session:
 
     `retained`: the bytes of what is kept for looking back, see `retaining`; None: not counted yet.
     `damage`: why a delivery was passed over, until somebody has heard of it. `unreadable`: those that are.
+    `senseless`: what is wrong with the rows, once one was met that makes no sense.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Session:
         self._synchronous = ""
         self._swept: dict[int, float] = {}
         self.damage: str | None = None
+        self.senseless: str | None = None
         self.unreadable = Unreadable(clock)
 
     def execute(self, statement: str, /, **values: Any) -> sqlite3.Cursor:

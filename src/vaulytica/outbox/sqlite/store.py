@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox.delivery import Receipt, Retention
 from vaulytica.outbox.parcel import Entry, Parcel
+from vaulytica.outbox.sqlite.audit import first_problem
 from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
 from vaulytica.outbox.sqlite.connection import (
@@ -136,6 +137,8 @@ class SqliteOutbox:
 
     def _session(self, connection: sqlite3.Connection) -> Session:
         (seen,) = connection.execute(SQL["clock"]).fetchone()
+        if not isinstance(seen, int):
+            raise damaged("(the time that it has seen last is gone)", self.path)
         clock = FileClock(self._clock, seen)
         owned = self._lock is not None
         return Session(connection, clock, retention=self._retention, owned=owned)
@@ -218,9 +221,11 @@ class SqliteOutbox:
         self._refuse_if_closed()
         if not op.reads:
             return self._commit.do(op)
-        with self._reading, explaining(self.path, self._tell):
-            assert self._reader is not None
-            return op.run(self._reader)
+        with self._reading:
+            session = self._reader
+            assert session is not None
+            with explaining(self.path, self._tell, lambda: first_problem(session)):
+                return op.run(session)
 
     def do_all(self, ops: Sequence[Op[Any]]) -> None:
         """Do several; each keeps what came of it."""
@@ -253,7 +258,7 @@ class SqliteOutbox:
                 for op in ops:
                     self._perform([op])
                 return
-            ours = explained(error, self.path) if isinstance(error, sqlite3.Error) else error
+            ours = explained(error, self.path, lambda: first_problem(session))
             for op in ops:
                 op.error = ours
             self._tell(ours)
