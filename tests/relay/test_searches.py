@@ -44,14 +44,17 @@ def settled(one: SimulatedLane) -> tuple[int, int, int]:
     """Delivered, dead and pending after an hour."""
 
     async def story() -> None:
-        await asyncio.sleep(3600)
+        for _ in range(180):  # what a relay does beside its lanes
+            await asyncio.sleep(20)
+            one.outbox.extend(one.lane.deliveries, 60.0)
+            one.lane.look()
 
     one.run(story)
     counts = one.outbox.counts()["siem"]
     return counts.delivered, counts.dead, counts.pending
 
 
-@pytest.mark.parametrize("rate", [5, 10])
+@pytest.mark.parametrize("rate", [1, 10])
 def test_it_is_found_at_a_rate_that_takes_long(tmp_path: Path, rate: int) -> None:
     one = lane_of(tmp_path, rate_limit={"events_per_second": rate})
     assert settled(one) == (99, 1, 0)
@@ -98,6 +101,4 @@ def test_the_end_of_an_outage_makes_no_dead_letters(
         patience=week,
     )
     one.put(*[f"e-{n}" for n in range(300)])
-    delivered, dead, _ = settled(one)
-    assert dead == 0
-    assert delivered >= 200
+    assert settled(one) == (300, 0, 0)

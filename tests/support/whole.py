@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 
-from support.heart import Canned, LinesFormat, batch_of, delivered, guide_event
+from support.heart import Canned, LinesFormat, batch_of, delivered, destination, guide_event
 from vaulytica.delivery.batching import Batch
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import (
@@ -19,7 +20,10 @@ from vaulytica.delivery.outcome import (
     Result,
     outcome_of_status,
 )
+from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.request import Request, Response
+
+ONE_BY_ONE = PaceSettings(concurrency=1, open_after=2)
 
 
 class PlainLines(LinesFormat):
@@ -66,3 +70,14 @@ def run(canned: Canned, lane: Lane, count: int, **more: object) -> list[Result]:
 def has(request: Request, *wanted: int) -> bool:
     """Whether an event of one of these numbers is in it."""
     return not set(wanted).isdisjoint(numbers(request))
+
+
+def lane_of(*, known: bool = False, **settings: object) -> Lane:
+    """To a destination of lines, told of as a whole, one request at a time."""
+    lines = {"format": PlainLines(1000, 10**6), "pace": ONE_BY_ONE}
+    return Lane(destination(**{**lines, **settings}), known=known)
+
+
+def breaks_at(*numbers: int) -> Callable[[Request], Response]:
+    """A destination that answers 500 to what has one of these events in it."""
+    return lambda request: Response(500 if has(request, *numbers) else 200)

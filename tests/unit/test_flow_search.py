@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from support.heart import Canned, destination, reason_of
-from support.whole import PlainLines, StoppingLines, asked, has, numbers, run, sent
+from support.whole import (
+    PlainLines,
+    StoppingLines,
+    asked,
+    breaks_at,
+    has,
+    lane_of,
+    numbers,
+    run,
+    sent,
+)
 from vaulytica.delivery.breaker import State
 from vaulytica.delivery.lane import Lane
 from vaulytica.delivery.outcome import Deferred, ReasonKind, Rejected
-from vaulytica.delivery.pace import PaceSettings
 from vaulytica.delivery.policy import RetryPolicy
 from vaulytica.delivery.request import Request, Response
 from vaulytica.delivery.searching import MANY
-from vaulytica.errors import FailureKind, TransportFailure
 
-ONE_BY_ONE = PaceSettings(concurrency=1, open_after=2)
 RETRIES = RetryPolicy(max_retries=3, jitter=False)
 NONE = RetryPolicy(max_retries=0)
-
-
-def lane_of(*, known: bool = False, **settings: object) -> Lane:
-    lines = {"format": PlainLines(1000, 10**6), "pace": ONE_BY_ONE}
-    return Lane(destination(**{**lines, **settings}), known=known)
-
-
-def breaks_at(*numbers: int) -> Callable[[Request], Response]:
-    """A destination that answers 500 to what has one of these events in it."""
-    return lambda request: Response(500 if has(request, *numbers) else 200)
 
 
 # --- The destination is down.
@@ -154,76 +149,6 @@ def test_what_was_taken_in_a_search_closes_the_breaker() -> None:
     run(Canned(*[breaks_at(50)] * 40), lane, 100)
     assert lane.pace.state is State.CLOSED
     assert lane.pace.in_flight == 0
-
-
-# --- Nobody healthy is given up on because of how the search went.
-
-
-@pytest.mark.parametrize("status", [429, 502, 503, TransportFailure("reset", FailureKind.BROKEN)])
-@pytest.mark.parametrize("at", [4, 5, 6, 7, 8])
-def test_a_busy_answer_in_a_search_says_nothing_of_the_event(
-    at: int, status: int | Exception
-) -> None:
-    def answer(request: Request) -> Response:
-        if len(canned.requests) - 1 == at:
-            if isinstance(status, Exception):
-                raise status
-            return Response(status)
-        return breaks_at(30)(request)
-
-    canned = Canned(*[answer] * 60)
-    results = run(canned, lane_of(retry=RETRIES), 100)
-    assert [r.position for r in results if not r.delivered] == [30]
-    assert [r.attempts for r in results] == asked(canned)
-
-
-def test_a_search_waits_for_the_rate_limit_as_long_as_it_takes() -> None:
-    slow = PaceSettings(events_per_second=1)
-    canned = Canned(*[breaks_at(30)] * 40)
-    results = run(canned, lane_of(retry=NONE, pace=slow, patience=0.0), 100)
-    assert [r.position for r in results if not r.delivered] == [30]
-
-
-def test_a_search_waits_as_the_destination_asks() -> None:
-    def answer(request: Request) -> Response:
-        return Response(500, {"Retry-After": "10"}) if has(request, 30) else Response(200)
-
-    results = run(Canned(*[answer] * 40), lane_of(retry=RETRIES), 100)
-    assert [r.position for r in results if not r.delivered] == [30]
-
-
-@pytest.mark.parametrize("count", [3, 10, 100])
-@pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("fails", range(1, 12))
-def test_the_end_of_an_outage_buries_nobody_who_is_tried_again(
-    fails: int, known: bool, count: int
-) -> None:
-    """Wherever it ends, in a search or beside it; each event is told how often it was sent."""
-    canned = Canned(*[Response(500)] * fails, *[Response(200)] * 20)
-    results = run(canned, lane_of(known=known, retry=RETRIES), count)
-    if known or fails < 7:
-        assert all(r.delivered for r in results)
-    assert [r.attempts for r in results] == asked(canned)
-
-
-@pytest.mark.parametrize("begins", range(6, 20))
-@pytest.mark.parametrize("bad", [20, 99])
-def test_an_outage_that_begins_in_a_search_buries_nobody_healthy(bad: int, begins: int) -> None:
-    """It lasts for half a minute, and is over before the retries of what is left are spent."""
-    lane = lane_of(known=True, retry=RetryPolicy(max_retries=3, initial_delay=10.0, jitter=False))
-    canned = Canned()
-    until: list[float] = []
-
-    def answer(request: Request) -> Response:
-        if len(canned.requests) == begins:
-            until.append(canned.clock.now + 30.0)
-        down = bool(until) and canned.clock.now < until[0]
-        return Response(500) if down else breaks_at(bad)(request)
-
-    canned.answers += [answer] * 300
-    results = run(canned, lane, 100)
-    assert [r.position for r in results if not r.delivered] == [bad]
-    assert len(canned.requests) < 200
 
 
 # --- It is said by name, or of the whole batch.
