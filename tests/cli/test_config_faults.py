@@ -192,6 +192,22 @@ def test_sockets_that_a_relay_cannot_have(check, tmp_path, path, words):
     assert words.replace("{here}", str(tmp_path)) in line
 
 
+@pytest.mark.parametrize(
+    "path", ["*", "o.db", "o.db-*", "*.lock", "**", "../*/o*"], ids=lambda path: path
+)
+def test_the_outbox_is_no_source_of_its_own(check, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    own = section(f"intake: {{tail: [{{path: '{tmp_path}/{path}'}}]}}")
+    (line,) = check(own)
+    assert "intake.tail[0].path: " in line
+    assert f"takes in {tmp_path}/o.db" in line
+
+
+def test_other_files_beside_the_outbox_may_be_followed(check, tmp_path):
+    own = section(f"intake: {{tail: [{{path: '{tmp_path}/*.log'}}, {{path: '{tmp_path}/o'}}]}}")
+    assert not check(own)
+
+
 def test_a_socket_that_another_program_has(check, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a socket's path may not be long
     with socket.socket(socket.AF_UNIX) as taken:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaulytica.errors import WebhookConfigError
@@ -40,6 +42,12 @@ def is_owned(url: str) -> bool:
     """Whether a relay runs on that outbox now, be it this process."""
     owned = getattr(_store(url), "is_owned", None)
     return owned is not None and owned(url)
+
+
+def files_of(url: str) -> Sequence[Path]:
+    """All that may be on disk of the outbox at that URL: nobody else may open them, not even to read."""
+    of = getattr(_store(url), "files_of", None)
+    return () if of is None else of(url)
 
 
 def _store(url: str) -> Any:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vaulytica.errors import WebhookConfigError
-from vaulytica.outbox import is_owned, why_unusable
+from vaulytica.outbox import files_of, is_owned, why_unusable
 from vaulytica.relay.config import RelayConfig
 from vaulytica.relay.inlets.server import bound, why_not_bound
 from vaulytica.relay.intake.socket_file import Taken, check
+from vaulytica.relay.intake.tail.files import takes_in
 from vaulytica.relay.listen import address_of
 
 Keys = tuple[str | int, ...]
@@ -29,6 +30,7 @@ def why_not(config: RelayConfig, running: RelayConfig | None = None) -> Iterator
             yield ("outbox",), "a relay cannot change it while it runs; restart it"
     elif (why := why_unusable(config.outbox)) is not None:
         yield ("outbox",), why
+    yield from _why_not_tail(config)
     had = _addresses(running)
     for keys, listen in _addresses(config).items():
         if listen is not None and had.get(keys) != listen:
@@ -43,6 +45,18 @@ def why_not(config: RelayConfig, running: RelayConfig | None = None) -> Iterator
                 yield ("intake", "socket"), str(error)
         except WebhookConfigError as error:
             yield ("intake", "socket"), str(error)
+
+
+def _why_not_tail(config: RelayConfig) -> Iterator[tuple[Keys, str]]:
+    """Whoever opens a file that SQLite has open ends its locks when closing it; and each event would be a line more."""
+    for number, tail in enumerate(config.intake.tail):
+        own = [file for file in files_of(config.outbox) if takes_in(tail.path, file)]
+        if own:
+            why = f"{tail.path} takes in {own[0]}, which is the outbox's own; name the files more closely"
+            yield (
+                ("intake", "tail", number, "path"),
+                f"{why}, or give the outbox a folder of its own",
+            )
 
 
 def _addresses(config: RelayConfig | None) -> dict[Keys, str | None]:

@@ -15,6 +15,12 @@ from vaulytica.outbox.sqlite.lock import lock_of
 _LONGEST = 255 - len("-journal")  # bytes of a name, beside which SQLite puts others
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """An outbox's file, and what may be beside it."""
+    beside = [path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm", "-journal")]
+    return (path, *beside, lock_of(path))
+
+
 def why_unusable(path: Path) -> str | None:
     """What is wrong, and what to do; None if nothing is. Nothing is written."""
     try:

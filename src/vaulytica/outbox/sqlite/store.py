@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox.delivery import Receipt, Retention
 from vaulytica.outbox.parcel import Entry, Parcel
+from vaulytica.outbox.sqlite import place
 from vaulytica.outbox.sqlite.audit import first_problem
 from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
@@ -26,7 +27,6 @@ from vaulytica.outbox.sqlite.connection import (
 from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
 from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
 from vaulytica.outbox.sqlite.noted import note
-from vaulytica.outbox.sqlite.place import refuse_if_lost, refuse_if_nearly_full, why_unusable
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
@@ -82,7 +82,7 @@ class SqliteOutbox:
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
         self._closed, self._create = False, create
-        refuse_if_lost(path, create=create)
+        place.refuse_if_lost(path, create=create)
         self._lock = OwnerLock(path, anew=True) if owner else None
         try:
             with explaining(path):
@@ -97,15 +97,17 @@ class SqliteOutbox:
         """By its URL, `sqlite://` and the whole path of the file."""
         return cls(path_of(url), **settings)
 
+    check_url = staticmethod(path_of)  # it raises if a URL names no file
+
     @staticmethod
-    def check_url(url: str) -> None:
-        """Raise `WebhookConfigError` if it names no file."""
-        path_of(url)
+    def files_of(url: str) -> tuple[Path, ...]:
+        """The file, and what SQLite and a relay have beside it."""
+        return place.files_of(path_of(url))
 
     @staticmethod
     def why_unusable(url: str) -> str | None:
         """What keeps a relay from making, or using, that file; None if nothing does."""
-        return why_unusable(path_of(url))
+        return place.why_unusable(path_of(url))
 
     @staticmethod
     def is_owned(url: str) -> bool:
@@ -175,7 +177,7 @@ class SqliteOutbox:
         with plain_rows(connection), explaining(self.path):
             if not is_of_file(connection, self.path):
                 raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
-            refuse_if_nearly_full(self.path, self._min_free)
+            place.refuse_if_nearly_full(self.path, self._min_free)
             put_all(self._session(connection), [op])
         return op.result()
 
@@ -245,7 +247,7 @@ class SqliteOutbox:
         assert session is not None
         try:
             if any(isinstance(op, Put) for op in ops):
-                refuse_if_nearly_full(self.path, self._min_free)
+                place.refuse_if_nearly_full(self.path, self._min_free)
             with session.transaction(durable=any(op.durable for op in ops)):
                 put_all(session, [op for op in ops if isinstance(op, Put)])
                 for op in ops:

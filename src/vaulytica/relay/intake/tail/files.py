@@ -179,6 +179,15 @@ def _base(path: str, pattern: re.Pattern[str] | None) -> str | None:
     return None
 
 
+def takes_in(path: str, file: Path) -> bool:
+    """Whether a path or glob has that file, be it there yet or not."""
+    pattern, its = _pattern(path), file.parent.resolve()
+    found = [Path(folder).resolve() for folder in folders(path)]
+    if pattern is None:
+        return any(its.is_relative_to(folder) for folder in found)
+    return pattern.match(file.name) is not None and its in found
+
+
 def folders(path: str) -> list[str]:
     """Those that may have files of a path or glob."""
     return glob.glob(str(Path(path).parent), recursive=True)  # noqa: PTH207 - whole paths
