@@ -65,9 +65,10 @@ class Upkeep:
 
     async def count_once(self) -> None:
         """The same, now."""
+        ended = self._room.ended
         counts = await self._outbox.counts()
         pending = sum(count.pending for count in counts.values())
-        self._room.know(pending, await self._outbox.used_bytes())
+        self._room.know(pending, await self._outbox.used_bytes(), ended)
 
     async def keep(self) -> None:
         """Know whether events can be kept, also while none come."""

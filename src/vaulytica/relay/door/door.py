@@ -82,6 +82,9 @@ class Door:
         except OutboxError as error:
             self._not_kept(entries, error)
             raise
+        finally:
+            if shares:
+                self.room.end(events, size)
         self._keeping.done()
         if not kept.repeated:
             self.accepted += len(entries)

@@ -52,6 +52,7 @@ class Room:
         self._shed, self._standing = shed, standing
         self._full, self._dropped = full, dropped
         self._pending = self._bytes = 0
+        self._let_in = self.ended = (0, 0)  # events and bytes, since the start
         self._shedding = asyncio.Lock()
         self.is_full = False
 
@@ -65,8 +66,14 @@ class Room:
         """Whether events are dropped where there is no room."""
         return self.is_bounded and self.settings.then == "drop"
 
-    def know(self, pending: int, bytes: int) -> None:
-        """What is in the outbox now: pending events, over all destinations, and bytes on disk."""
+    def know(self, pending: int, bytes: int, ended: tuple[int, int]) -> None:
+        """What is in the outbox: pending events, over all destinations, and bytes on disk.
+
+        `ended`: what it was before somebody looked. What was let in and had not ended then may not have been seen.
+        """
+        if not self.drops:
+            pending += self._let_in[0] - ended[0]
+            bytes += self._let_in[1] - ended[1]
         self._pending, self._bytes = pending, bytes
         why = self._why(0, 0)
         self.is_full = why is not None and (not self.drops or not pending)
@@ -82,7 +89,7 @@ class Room:
         return None
 
     def make(self, events: int, bytes: int) -> None:
-        """Raises `Full` where there is no room for so much, and none will be made."""
+        """Let so much in, which `end` is told of; raises `Full` where there is no room, and none will be made."""
         if self.drops:
             why = None if self._pending else self._why(0, 0)
             more = ", and nothing of it can be dropped"
@@ -93,9 +100,14 @@ class Room:
                 self.is_full = True
                 self._full(why)
             raise Full(f"the outbox is full: {why}{more}", _RETRY_AFTER)
+        self._let_in = (self._let_in[0] + events, self._let_in[1] + bytes)
         if not self.drops:
             self._pending += events
             self._bytes += bytes
+
+    def end(self, events: int, bytes: int) -> None:
+        """So much that was let in is in the outbox now, or will never be."""
+        self.ended = (self.ended[0] + events, self.ended[1] + bytes)
 
     async def kept(self, events: int, bytes: int) -> None:
         """So much has been kept; what is too much is dropped."""
