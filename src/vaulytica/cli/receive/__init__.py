@@ -91,7 +91,9 @@ def receive(
         receiver = stack.enter_context(_listening(on_request=show.request, keep=0, **settings))
         with suppress(KeyboardInterrupt):  # from the moment on at which it is said
             error_line(f"listening on {receiver.url} (Ctrl-C stops)")
-            show.broken.wait()
+            # Not for ever: a signal that comes just before a thread begins to wait does not wake it.
+            while not show.broken.wait(0.5):
+                pass
     show.summary(receiver.counts)
     if show.error is not None:
         raise show.error
