@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from vaulytica.errors import OutboxError, WebhookConfigError
 from vaulytica.outbox.delivery import Receipt, Retention
 from vaulytica.outbox.parcel import Entry, Parcel
-from vaulytica.outbox.sqlite import place
 from vaulytica.outbox.sqlite.audit import first_problem
+from vaulytica.outbox.sqlite.by_url import ByUrl
 from vaulytica.outbox.sqlite.clock import Clock, FileClock
 from vaulytica.outbox.sqlite.commit import GroupCommit, Op
 from vaulytica.outbox.sqlite.connection import (
@@ -25,8 +25,9 @@ from vaulytica.outbox.sqlite.connection import (
     plain_rows,
 )
 from vaulytica.outbox.sqlite.errors import damaged, explained, explaining
-from vaulytica.outbox.sqlite.lock import OwnerLock, is_held
+from vaulytica.outbox.sqlite.lock import OwnerLock
 from vaulytica.outbox.sqlite.noted import note
+from vaulytica.outbox.sqlite.place import refuse_if_lost, refuse_if_nearly_full
 from vaulytica.outbox.sqlite.putting import Put, put_all
 from vaulytica.outbox.sqlite.queries import SQL
 from vaulytica.outbox.sqlite.schema import migrate
@@ -52,7 +53,7 @@ def _done(
     return call
 
 
-class SqliteOutbox:
+class SqliteOutbox(ByUrl):
     """May be shared by threads, used by a forked child, and opened by many programs at a time.
 
     `owner`: this is the one relay on the file; a second is refused. `retention`: whether delivered ones
@@ -82,7 +83,7 @@ class SqliteOutbox:
         self._clock, self._retention = clock, retention
         self._aio: AsyncSqliteOutbox | None = None
         self._closed, self._create = False, create
-        place.refuse_if_lost(path, create=create)
+        refuse_if_lost(path, create=create)
         self._lock = OwnerLock(path, anew=True) if owner else None
         try:
             with explaining(path):
@@ -96,23 +97,6 @@ class SqliteOutbox:
     def open(cls, url: str, **settings: Any) -> Self:
         """By its URL, `sqlite://` and the whole path of the file."""
         return cls(path_of(url), **settings)
-
-    check_url = staticmethod(path_of)  # it raises if a URL names no file
-
-    @staticmethod
-    def files_of(url: str) -> tuple[Path, ...]:
-        """The file, and what SQLite and a relay have beside it."""
-        return place.files_of(path_of(url))
-
-    @staticmethod
-    def why_unusable(url: str) -> str | None:
-        """What keeps a relay from making, or using, that file; None if nothing does."""
-        return place.why_unusable(path_of(url))
-
-    @staticmethod
-    def is_owned(url: str) -> bool:
-        """Whether a relay has that file."""
-        return is_held(path_of(url))
 
     def _begin(self) -> None:
         """The connections, of this process."""
@@ -177,7 +161,7 @@ class SqliteOutbox:
         with plain_rows(connection), explaining(self.path):
             if not is_of_file(connection, self.path):
                 raise WebhookConfigError(f"put: the connection is to another file than {self.path}")
-            place.refuse_if_nearly_full(self.path, self._min_free)
+            refuse_if_nearly_full(self.path, self._min_free)
             put_all(self._session(connection), [op])
         return op.result()
 
@@ -247,7 +231,7 @@ class SqliteOutbox:
         assert session is not None
         try:
             if any(isinstance(op, Put) for op in ops):
-                place.refuse_if_nearly_full(self.path, self._min_free)
+                refuse_if_nearly_full(self.path, self._min_free)
             with session.transaction(durable=any(op.durable for op in ops)):
                 put_all(session, [op for op in ops if isinstance(op, Put)])
                 for op in ops:
