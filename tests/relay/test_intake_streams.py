@@ -357,11 +357,10 @@ def test_a_stale_file_is_replaced(behind: Intake, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
     (source,) = sources(settings)
-    with running(source, behind) as run:
-        wait_for(lambda: stat.S_IMODE(Path(path).stat().st_mode) == 0o660)
-        with connected(path) as client:
-            client.sendall(EVENT % 0)
-            run.until(1)
+    with running(source, behind) as run, connected(path) as client:
+        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o660
+        client.sendall(EVENT % 0)
+        run.until(1)
 
 
 def test_a_living_socket_and_what_is_none_are_left_alone(behind: Intake, tmp_path: Path) -> None:
